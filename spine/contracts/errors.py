@@ -1,0 +1,197 @@
+"""The error tree: every failure that a caller may see, each with a stable code.
+
+HocError
+├── NotFound                 absent, or another tenant's: the two are never told apart
+├── Unauthenticated          no key, or one that is unknown, expired, revoked
+│   └── KeyFrozen            the key is frozen and may be thawed
+├── Forbidden                the principal lacks the operation's permission
+├── ValidationFailed         the input itself is wrong; `field` says where
+│   ├── RunValidationFailed  an attribution rule R1-R8 is broken; `reason` is its ATTR_ code
+│   └── ConditionInvalid     a policy condition does not compile; has line and column
+├── TooLarge                 a body, a batch or a text is over its limit
+├── Conflict                 the state, or an idempotency key used with another body, forbids it
+├── PolicyDenied             a BLOCK rule or a blocking limit refused the action
+├── InvariantViolated        a business invariant (BI-…) would break
+├── Unavailable              a dependency did not answer in time; retry later
+├── UnknownOperation         no such operation is registered
+└── InternalError            everything unexpected, masked; the request id leads to the log
+
+`MisuseError` and below are programming errors and never reach a client as such.
+"""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Stable machine-readable cause of a failure; part of the GraphQL contract."""
+
+    NOT_FOUND = "NOT_FOUND"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FROZEN = "FROZEN"
+    FORBIDDEN = "FORBIDDEN"
+    VALIDATION = "VALIDATION"
+    RUN_VALIDATION_FAILURE = "RUN_VALIDATION_FAILURE"
+    CONDITION_INVALID = "CONDITION_INVALID"
+    TOO_LARGE = "TOO_LARGE"
+    CONFLICT = "CONFLICT"
+    POLICY_DENIED = "POLICY_DENIED"
+    INVARIANT_VIOLATION = "INVARIANT_VIOLATION"
+    UNAVAILABLE = "UNAVAILABLE"
+    UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
+    INTERNAL = "INTERNAL"
+
+
+class HocError(Exception):
+    """A failure with a stable code and a message that may be shown to the caller."""
+
+    code: ErrorCode = ErrorCode.INTERNAL
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class NotFound(HocError):
+    """The object does not exist for this tenant; a foreign id answers the same."""
+
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, kind: str, key: str, *, field: str | None = None) -> None:
+        super().__init__(f"{kind} {key} was not found", field=field)
+        self.kind = kind
+        self.key = key
+
+
+class Unauthenticated(HocError):
+    """The request carries no valid key."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+    def __init__(self, message: str = "a valid API key is required") -> None:
+        super().__init__(message)
+
+
+class KeyFrozen(Unauthenticated):
+    """The key is frozen: it is known, but refused until it is unfrozen."""
+
+    code = ErrorCode.FROZEN
+
+    def __init__(self) -> None:
+        super().__init__("this API key is frozen")
+
+
+class Forbidden(HocError):
+    """The principal is known but lacks the permission that the operation declares."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self, operation: str, permission: str) -> None:
+        super().__init__(f"{operation} needs the permission {permission}")
+        self.operation = operation
+        self.permission = permission
+
+
+class ValidationFailed(HocError):
+    """The input is malformed or out of range; nothing was written."""
+
+    code = ErrorCode.VALIDATION
+
+
+class RunValidationFailed(ValidationFailed):
+    """A run breaks an attribution rule (R1-R8); `reason` is the ATTR_ code."""
+
+    code = ErrorCode.RUN_VALIDATION_FAILURE
+
+    def __init__(self, reason: str, message: str, *, field: str) -> None:
+        super().__init__(f"{reason}: {message}", field=field)
+        self.reason = reason
+
+
+class ConditionInvalid(ValidationFailed):
+    """A policy condition does not compile against the fact model; `line`/`column` are 1-based."""
+
+    code = ErrorCode.CONDITION_INVALID
+
+    def __init__(self, message: str, *, line: int, column: int, field: str = "condition") -> None:
+        super().__init__(f"{line}:{column}: {message}", field=field)
+        self.line = line
+        self.column = column
+
+
+class TooLarge(HocError):
+    """A body, a batch or a text is over its limit; nothing was written."""
+
+    code = ErrorCode.TOO_LARGE
+
+    def __init__(self, what: str, limit: int, *, field: str | None = None) -> None:
+        super().__init__(f"{what} is over the limit of {limit}", field=field)
+        self.limit = limit
+
+
+class Conflict(HocError):
+    """The object's state, or an idempotency key already used with another body, forbids it."""
+
+    code = ErrorCode.CONFLICT
+
+
+class PolicyDenied(HocError):
+    """A BLOCK rule or a blocking limit refused the action; `rule` names it."""
+
+    code = ErrorCode.POLICY_DENIED
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"refused by {rule}: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
+class InvariantViolated(HocError):
+    """A business invariant would break; `invariant` is its BI-… id."""
+
+    code = ErrorCode.INVARIANT_VIOLATION
+
+    def __init__(self, invariant: str, message: str) -> None:
+        super().__init__(f"{invariant}: {message}")
+        self.invariant = invariant
+
+
+class Unavailable(HocError):
+    """A dependency did not answer in time; the same request may succeed later."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class UnknownOperation(HocError):
+    """No operation of that name is registered."""
+
+    code = ErrorCode.UNKNOWN_OPERATION
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no operation {name}")
+        self.name = name
+
+
+class InternalError(HocError):
+    """Something unexpected failed; its text stays in the log under the request id."""
+
+    code = ErrorCode.INTERNAL
+
+    def __init__(self) -> None:
+        super().__init__("an internal error occurred")
+
+
+class MisuseError(RuntimeError):
+    """The code itself is wrong: a layer rule was broken at run time."""
+
+
+class CoordinatorMisuse(MisuseError):
+    """A coordinator was entered outside a registry dispatch."""
+
+
+class UndeclaredDependency(MisuseError):
+    """A handler asked for a bridge capability that its operation does not declare."""
+
+
+class RegistryError(MisuseError):
+    """An operation cannot be registered, or the registry is already frozen."""
