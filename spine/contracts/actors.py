@@ -12,7 +12,9 @@ class Actor(Struct, frozen=True, gc=False):
     """Somebody or something that acted."""
 
     kind: Annotated[ActorKind, Meta(description="What kind of actor this is.")]
-    id: Annotated[str | None, Meta(description="The actor's own identifier; SYSTEM and SERVICE actors of a run have none.")]
+    id: Annotated[
+        str | None, Meta(description="The actor's own identifier; SYSTEM and SERVICE actors of a run have none.")
+    ]
     name: Annotated[str | None, Meta(description="A name for people, when one is known.")]
 
 

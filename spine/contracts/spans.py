@@ -84,7 +84,6 @@ class SpanFacts(Struct, frozen=True, gc=False):
     model: str | None
     input_tokens: int | None
     output_tokens: int | None
-    cost_micro_usd: int | None
     finish_reason: str | None
     response_id: str | None
     agent_id: str | None
