@@ -1,0 +1,98 @@
+"""Runs, the spine of everything, and the signals that they raise.
+
+A run's identity fields never change after creation; its totals follow its steps. `withdrawn` hides a run that was
+named after a trace's root before the trace's first agent span arrived.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import UUID
+
+from spine.contracts.enums import (
+    ActorKind,
+    CostStatus,
+    ProviderType,
+    RiskLevel,
+    RunSource,
+    RunState,
+    RunStatus,
+    SignalSeverity,
+    SignalType,
+    TerminationReason,
+)
+from spine.storage.base import metadata, one_of, tenant_id, timestamp
+
+runs = Table(
+    "runs",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("trace_id", Text, nullable=False),
+    Column("span_id", Text, nullable=False),
+    Column("parent_span_id", Text),
+    Column("parent_run_id", UUID(as_uuid=True)),
+    Column("named_after_root", Boolean, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    Column("agent_name", Text, nullable=False),
+    *one_of("actor_kind", ActorKind),
+    Column("actor_id", Text),
+    Column("origin_system_id", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("conversation_id", Text),
+    *one_of("source", RunSource),
+    Column("is_synthetic", Boolean, nullable=False),
+    Column("provider", Text),
+    *one_of("provider_type", ProviderType),
+    Column("model", Text),
+    Column("goal", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    *one_of("status", RunStatus),
+    *one_of("state", RunState),
+    *one_of("termination_reason", TerminationReason, nullable=True),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("completed_ns", BigInteger),
+    Column("last_seen_ns", BigInteger, nullable=False),
+    Column("own_input_tokens", BigInteger),
+    Column("own_output_tokens", BigInteger),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cost_micro_usd", BigInteger),
+    *one_of("cost_status", CostStatus),
+    Column("step_count", Integer, nullable=False),
+    Column("failed_step_count", Integer, nullable=False),
+    Column("missing_span_count", Integer, nullable=False),
+    Column("refused_span_count", Integer, nullable=False),
+    *one_of("risk_level", RiskLevel),
+    Column("policy_violation", Boolean, nullable=False),
+    Column("incident_count", Integer, nullable=False),
+    Column("evidence_count", Integer, nullable=False),
+    Column("evidence_head", LargeBinary, nullable=False),
+    Column("seal_version", Integer, nullable=False),
+    Column("attributes", LargeBinary, nullable=False),
+    Column("span_digest", LargeBinary, nullable=False),
+    timestamp("created_at"),
+    UniqueConstraint("tenant_id", "trace_id", "span_id"),
+    Index("ix_runs_started", "tenant_id", "started_ns", "id"),
+    Index("ix_runs_agent", "tenant_id", "agent_id", "started_ns"),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    *one_of("type", SignalType),
+    *one_of("severity", SignalSeverity),
+    Column("dimension", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("policy_context", LargeBinary),
+    timestamp("created_at"),
+    UniqueConstraint("tenant_id", "fingerprint"),
+    Index("ix_signals_run", "tenant_id", "run_id", "created_at", "id"),
+    Index("ix_signals_created", "tenant_id", "created_at", "id"),
+    info={"append_only": True},
+)

@@ -1,0 +1,137 @@
+"""The raw truth: traces with their chained steps, seals, refused spans, and the audit ledger. All but heads append only.
+
+`traces` is the head row of a chain: appends lock it. `run_steps` says which steps belong to which run, in the order
+in which they were assigned, because a step may arrive before the span of its run. Payloads lie apart from the steps.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import UUID
+
+from spine.contracts.enums import ActorKind, AuditEntityType, ProviderType, RefusalKind, StepKind, StepStatus
+from spine.storage.base import metadata, one_of, tenant_id, timestamp
+
+traces = Table(
+    "traces",
+    metadata,
+    tenant_id(),
+    Column("trace_id", Text, primary_key=True),
+    Column("step_count", Integer, nullable=False),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("refused_count", Integer, nullable=False),
+    timestamp("created_at"),
+)
+
+trace_steps = Table(
+    "trace_steps",
+    metadata,
+    tenant_id(),
+    Column("trace_id", Text, primary_key=True),
+    Column("step_index", Integer, primary_key=True, autoincrement=False),
+    Column("span_id", Text, nullable=False),
+    Column("parent_span_id", Text),
+    Column("name", Text, nullable=False),
+    *one_of("kind", StepKind),
+    Column("skill_name", Text, nullable=False),
+    *one_of("status", StepStatus),
+    Column("outcome_code", Text),
+    Column("status_message", Text),
+    Column("started_ns", BigInteger, nullable=False),
+    Column("ended_ns", BigInteger, nullable=False),
+    Column("provider", Text),
+    *one_of("provider_type", ProviderType),
+    Column("model", Text),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("cost_micro_usd", BigInteger),
+    Column("price_version", Text),
+    Column("finish_reason", Text),
+    Column("response_id", Text),
+    Column("marked", Boolean, nullable=False),
+    Column("span_digest", LargeBinary, nullable=False),
+    Column("input_digest", LargeBinary),
+    Column("output_digest", LargeBinary),
+    Column("attributes_digest", LargeBinary, nullable=False),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("step_hash", LargeBinary, nullable=False),
+    UniqueConstraint("tenant_id", "trace_id", "span_id"),
+    info={"append_only": True},
+)
+
+step_payloads = Table(
+    "step_payloads",
+    metadata,
+    tenant_id(),
+    Column("trace_id", Text, primary_key=True),
+    Column("step_index", Integer, primary_key=True, autoincrement=False),
+    Column("input", LargeBinary),
+    Column("output", LargeBinary),
+    Column("attributes", LargeBinary, nullable=False),
+    info={"append_only": True},
+)
+
+run_steps = Table(
+    "run_steps",
+    metadata,
+    tenant_id(),
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("trace_id", Text, nullable=False),
+    Column("step_index", Integer, nullable=False),
+    Index("ix_run_steps_step", "tenant_id", "trace_id", "step_index"),
+    info={"append_only": True},
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    tenant_id(),
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("step_count", Integer, nullable=False),
+    Column("step_hashes", LargeBinary, nullable=False),
+    Column("run_record", LargeBinary, nullable=False),
+    Column("evidence_count", Integer, nullable=False),
+    Column("evidence_head", LargeBinary, nullable=False),
+    Column("prev_seal_hash", LargeBinary, nullable=False),
+    Column("seal_hash", LargeBinary, nullable=False),
+    timestamp("sealed_at"),
+    info={"append_only": True},
+)
+
+span_refusals = Table(
+    "span_refusals",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("trace_id", Text),
+    Column("span_id", Text),
+    *one_of("kind", RefusalKind),
+    Column("reason", Text, nullable=False),
+    Column("span_digest", LargeBinary),
+    Column("body", LargeBinary),
+    timestamp("refused_at"),
+    Index("ix_span_refusals_trace", "tenant_id", "trace_id", "span_id"),
+    info={"append_only": True},
+)
+
+audit_ledger = Table(
+    "audit_ledger",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("operation", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    *one_of("entity_type", AuditEntityType),
+    Column("entity_id", Text, nullable=False),
+    *one_of("actor_kind", ActorKind),
+    Column("actor_id", Text),
+    Column("actor_name", Text),
+    Column("reason", Text),
+    Column("before_state", Text),
+    Column("after_state", Text),
+    Column("request_id", Text, nullable=False),
+    timestamp("created_at"),
+    Index("ix_audit_ledger_created", "tenant_id", "created_at", "id"),
+    Index("ix_audit_ledger_entity", "tenant_id", "entity_type", "entity_id", "created_at", "id"),
+    info={"append_only": True},
+)

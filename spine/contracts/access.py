@@ -1,0 +1,80 @@
+"""Keys, viewers and the registry's own table: who may call what."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from spine.contracts.actors import Actor
+from spine.contracts.enums import OperationKind, Permission, Role
+
+
+class Authenticate(Struct, frozen=True):
+    """Find the principal of a presented key; `presented` is the whole `hoc_…` string."""
+
+    presented: str
+
+
+class Viewer(Struct, frozen=True):
+    """Who is asking."""
+
+    actor: Annotated[Actor, Meta(description="The actor behind the key.")]
+    tenant: Annotated[str, Meta(description="The tenant's name.")]
+    role: Annotated[Role, Meta(description="The key's role.")]
+    permissions: Annotated[tuple[Permission, ...], Meta(description="What the key may do.")]
+
+
+class CreateTenant(Struct, frozen=True):
+    """Make a tenant unless it exists; its id follows from its slug."""
+
+    slug: str
+
+
+class TenantCreated(Struct, frozen=True):
+    """Whether the tenant is new."""
+
+    created: bool
+
+
+class CreateKey(Struct, frozen=True, kw_only=True):
+    """Make a key. MACHINE keys hold exactly `scopes`; other roles take none."""
+
+    name: str
+    role: Role
+    scopes: tuple[Permission, ...] = ()
+    expires_at: datetime | None = None
+
+
+class KeyCreated(Struct, frozen=True):
+    """The new key: the only moment at which its secret exists outside its holder's hands."""
+
+    key_id: str
+    key: str
+
+
+class ChangeKey(Struct, frozen=True, kw_only=True):
+    """Freeze, unfreeze or revoke a key."""
+
+    key_id: str
+    reason: str
+
+
+class KeyChanged(Struct, frozen=True):
+    """Which key was changed."""
+
+    key_id: str
+
+
+class OperationInfo(Struct, frozen=True, gc=False, kw_only=True):
+    """One registered operation."""
+
+    name: Annotated[str, Meta(description="Its name, domain first.")]
+    kind: Annotated[OperationKind, Meta(description="Whether it reads or writes.")]
+    permission: Annotated[Permission | None, Meta(description="What it needs; null when any key may call it.")]
+    cross_domain_deps: Annotated[tuple[str, ...], Meta(description="The bridge capabilities that it may use.")]
+    cost: Annotated[int, Meta(description="Its cost in points.")]
+    summary: Annotated[str, Meta(description="What it does.")]
+
+
+class Nothing(Struct, frozen=True):
+    """An operation that needs no input."""
