@@ -1,0 +1,125 @@
+"""Which files a data directory holds, and where its cluster and its socket live.
+
+`<data dir>/postgres` is the cluster, beside it the log and the lock files. Only when the account that runs the server
+cannot enter the data directory does root put the cluster below /var/lib/hoc: parents are never opened up.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from spine.storage.embedded.account import Account
+from spine.storage.embedded.binaries import SYSTEM_ROOT
+from spine.storage.embedded.errors import DiskFull
+
+PORT = 5432  # the socket directory is private, so the number need not be unique
+SOCKET_PATH_LIMIT = 103  # bytes: sun_path on macOS; Linux allows 107
+CLUSTER = "postgres"
+LOG_TAIL_BYTES = 16_384
+LOG_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths that belong to one data directory."""
+
+    data_dir: Path
+
+    @property
+    def guard_lock(self) -> Path:
+        """Held while a server is started or stopped."""
+        return self.data_dir / "postgres.guard.lock"
+
+    @property
+    def holders_lock(self) -> Path:
+        """Shared by those who use the server."""
+        return self.data_dir / "postgres.holders.lock"
+
+    @property
+    def server_lock(self) -> Path:
+        """Inherited by every PostgreSQL process of this directory."""
+        return self.data_dir / "postgres.server.lock"
+
+    @property
+    def log(self) -> Path:
+        """What the server writes to its standard error."""
+        return self.data_dir / "postgres.log"
+
+    @property
+    def digest(self) -> str:
+        """A short name for this directory, stable between processes."""
+        return hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]
+
+    @property
+    def usual_cluster(self) -> Path:
+        """Where the cluster is, normally."""
+        return self.data_dir / CLUSTER
+
+    @property
+    def relocated_cluster(self) -> Path:
+        """Where root puts it when the server's account cannot enter the data directory."""
+        return SYSTEM_ROOT / self.digest / CLUSTER
+
+    def existing_cluster(self) -> Path | None:
+        """The cluster that an earlier start completed."""
+        places = (self.usual_cluster, self.relocated_cluster) if os.geteuid() == 0 else (self.usual_cluster,)
+        return next((place for place in places if (place / "PG_VERSION").is_file()), None)
+
+    def log_tail(self, since: int = 0) -> str:
+        """The last lines of the server's log, none from before the offset `since`."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(since, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                return b"\n".join(log.read().splitlines()[-LOG_TAIL_LINES:]).decode(errors="replace")
+        except FileNotFoundError:
+            return "(no log)"
+
+
+def require_free_space(path: Path, needed: int) -> None:
+    """Raise DiskFull unless `needed` bytes are free where `path` is."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise DiskFull(path, free=free, needed=needed)
+
+
+def make_socket_dir(layout: Layout, account: Account) -> Path:
+    """A short directory that only the server's account may enter; a squatted name is passed over."""
+    name = f"hoc-{account.uid}-{layout.digest}"
+    for base in _socket_bases():
+        place = base / name
+        if len(os.fsencode(place / f".s.PGSQL.{PORT}.lock")) > SOCKET_PATH_LIMIT:
+            continue
+        if not os.path.lexists(place):
+            place.mkdir(mode=0o700)
+            give(place, account)
+        if is_private(place, account.uid):
+            return place
+    place = Path(tempfile.mkdtemp(prefix="hoc-", dir="/tmp"))
+    give(place, account)
+    return place
+
+
+def give(path: Path, account: Account) -> None:
+    """Make the account the owner of one file or directory, if it is not yet."""
+    if path.lstat().st_uid != account.uid:
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def is_private(path: Path, owner: int) -> bool:
+    """Whether it is a real directory of that owner which nobody else may enter."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and stat.S_IMODE(status.st_mode) == stat.S_IRWXU
+
+
+def _socket_bases() -> list[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    common = Path("/tmp")  # noqa: S108 -- only the base of a private directory
+    usable = os.geteuid() != 0 and is_private(Path(runtime), os.geteuid()) and runtime.startswith("/")
+    return [Path(runtime), common] if usable else [common]
