@@ -1,0 +1,58 @@
+"""Operations: the frozen entries of the registry, and what comes back from a dispatch."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from spine.contracts.enums import OperationKind, Permission
+from spine.contracts.errors import HocError
+
+T = TypeVar("T")
+
+
+class Invariant(Struct, frozen=True):
+    """A business invariant: `holds` gets the request (and, afterwards, the result) and says whether it is kept."""
+
+    id: str
+    message: str
+    holds: Callable[..., bool]
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One thing the product can do.
+
+    `handler(ctx, request)` returns `result`; `validate` raises ValidationFailed for input that is wrong in itself.
+    A `batch_key` names the request field that holds the keys: such an operation returns a mapping from each key it
+    found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`.
+    """
+
+    name: str
+    kind: OperationKind
+    request: Any
+    result: Any
+    handler: Callable[[Any, Any], Awaitable[Any]]
+    permission: Permission | None
+    cross_domain_deps: tuple[str, ...]
+    cost: int
+    summary: str
+    batch_key: str | None = None
+    anonymous: bool = False
+    idempotent: bool = False
+    validate: Callable[[Any], None] | None = None
+    before: tuple[Invariant, ...] = ()
+    after: tuple[Invariant, ...] = ()
+
+
+class OperationResult(Struct, Generic[T], frozen=True):
+    """What a dispatch gave: a value, or an error with a stable code; never raw exception text."""
+
+    operation: str
+    value: T | None
+    error: HocError | None
+
+    def unwrap(self) -> T:
+        """The value; raises the error when there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]

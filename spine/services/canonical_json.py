@@ -1,0 +1,32 @@
+"""Canonical JSON (RFC 8785) for records made of strings, booleans, null and integers within ±(2^53−1).
+
+For fixed ASCII keys and such values sorted-key orjson *is* RFC 8785 (measured against rfc8785, see the tests);
+floats never enter a record, so number formatting never matters.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import orjson
+
+Scalar = str | int | bool | None
+
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+def canonical(record: Mapping[str, Scalar]) -> bytes:
+    """The record's canonical bytes; raises ValueError for an integer that JSON readers would round."""
+    for value in record.values():
+        if type(value) is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            raise ValueError(f"{value} does not fit a JSON number exactly")
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+
+
+def digest(content: bytes) -> bytes:
+    """SHA-256 of exact bytes."""
+    return hashlib.sha256(content).digest()
+
+
+def json_text(value: object) -> str:
+    """A value as sorted-key JSON text, for states and facts that people read."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()

@@ -1,0 +1,89 @@
+"""Statements to SQL text: each Core expression is compiled once, for asyncpg's `$n` parameters.
+
+The hot path runs this text on asyncpg directly; SQLAlchemy builds statements, it does not run them. Statement objects
+are kept by their drivers (one per shape), so the cache is bounded by the number of shapes.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql import ClauseElement
+
+from spine.contracts.statements import InsertRows
+
+DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
+PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+class CompiledStatement(Struct, frozen=True):
+    """SQL text, the parameter names in order, and the values that the expression itself carries."""
+
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, object]
+
+    def arguments(self, params: Mapping[str, object]) -> list[object]:
+        """The positional arguments; KeyError names a parameter that is missing."""
+        constants = self.constants
+        return [params[name] if name in params else constants[name] for name in self.names]
+
+
+@lru_cache(maxsize=2048)
+def compiled(statement: ClauseElement) -> CompiledStatement:
+    """The statement's SQL; the same object gives the same result without compiling again."""
+    result: Any = statement.compile(dialect=DIALECT)
+    names = tuple(result.positiontup or ())
+    constants = {name: value for name, value in result.params.items() if result.binds[name].value is not None}
+    return CompiledStatement(str(result), names, constants)
+
+
+@lru_cache(maxsize=512)
+def combined(statements: tuple[ClauseElement, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
+    """Several SELECTs as one UNION ALL of `(n, row)`, and for each `$n` which statement's parameter it is.
+
+    Anonymous records of different shape pass through UNION ALL; asyncpg decodes each column by its own type.
+    Parameters stay apart per statement, except that one named `tenant_id` is shared.
+    """
+    parts: list[str] = []
+    slots: list[tuple[int, str]] = []
+    places: dict[tuple[int, str], int] = {}
+    for index, statement in enumerate(statements):
+        one = compiled(statement)
+
+        def place(match: re.Match[str], one: CompiledStatement = one, index: int = index) -> str:
+            name = one.names[int(match.group(1)) - 1]
+            slot = (0, name) if name == "tenant_id" else (index, name)
+            if slot not in places:
+                slots.append(slot)
+                places[slot] = len(slots)
+            return f"${places[slot]}"
+
+        parts.append(f"SELECT {index} AS n, ROW(x.*) AS r FROM ({PLACEHOLDER.sub(place, one.sql)}) x")  # noqa: S608
+    return " UNION ALL ".join(parts), tuple(slots)
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: Table, columns: tuple[str, ...], conflict: str) -> str:
+    types = [f"${n + 2}::{table.c[name].type.compile(DIALECT)}[]" for n, name in enumerate(columns)]
+    sql = (
+        f"INSERT INTO {table.name} (tenant_id, {', '.join(columns)}) "  # noqa: S608 - names of our own tables
+        f"SELECT $1::uuid, * FROM unnest({', '.join(types)})"
+    )
+    if conflict == "skip":
+        return f"{sql} ON CONFLICT DO NOTHING"
+    if conflict == "replace":
+        keys = [column.name for column in table.primary_key.columns]
+        changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
+        return f"{sql} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+    return sql
+
+
+def insert_statement(insert: InsertRows) -> tuple[str, Sequence[Sequence[object]]]:
+    """One INSERT for all rows, and its column arrays."""
+    sql = _insert_sql(insert.table, insert.columns, insert.conflict)
+    return sql, list(zip(*insert.rows, strict=True))

@@ -1,0 +1,144 @@
+"""Sessions: one asyncpg connection inside one tenant-bound transaction.
+
+Read and write sessions are different types, so a READ handler cannot write. Everything that begins a transaction goes
+in one round trip; a read also sets one savepoint, to which the session goes back when a statement fails, so a failed
+source never takes the snapshot with it (its tenant and timeouts were set before the savepoint and survive).
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from spine.contracts.errors import Conflict, MisuseError
+from spine.contracts.statements import InsertRows, Read, Write
+from spine.storage.compiling import combined, compiled, insert_statement
+
+T = TypeVar("T")
+
+Connection = asyncpg.Connection[Any]
+
+TEMPORARY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.UndefinedTableError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class Timeouts(Struct, frozen=True):
+    """How long a statement may run and wait for a lock, in milliseconds."""
+
+    statement_ms: int
+    lock_ms: int
+
+
+class SourceFailed(Struct, frozen=True):
+    """A read of a wave that could not be answered; the SQLSTATE is for the log, never for a client."""
+
+    sqlstate: str
+
+
+class ReadSession:
+    """A repeatable-read, read-only snapshot of one tenant."""
+
+    def __init__(self, connection: Connection, tenant_id: UUID) -> None:
+        self.tenant_id = tenant_id
+        self.statements = 0
+        self.round_trips = 0
+        self._connection = connection
+
+    async def fetch(self, read: Read[T]) -> list[T]:
+        """Run one SELECT and decode its rows."""
+        one = compiled(read.statement)
+        arguments = one.arguments({**read.params, "tenant_id": self.tenant_id})
+        self.statements += 1
+        self.round_trips += 1
+        decode = read.decode
+        return [decode(row) for row in await self._connection.fetch(one.sql, *arguments)]
+
+    async def fetch_one(self, read: Read[T]) -> T | None:
+        """Run one SELECT that gives at most one row."""
+        rows = await self.fetch(read)
+        return rows[0] if rows else None
+
+    async def fetch_wave(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:
+        """Run several SELECTs as one statement; when it fails, one by one, to find which of them it is."""
+        if not reads:
+            return []
+        try:
+            return await self._fetch_combined(reads)
+        except TEMPORARY:
+            await self.recover()
+            return [await self._fetch_isolated(read) for read in reads]
+
+    async def _fetch_combined(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:
+        sql, slots = combined(tuple(read.statement for read in reads))
+        arguments = [self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots]
+        self.statements += 1
+        self.round_trips += 1
+        answers: list[list[Any]] = [[] for _ in reads]
+        for number, row in await self._connection.fetch(sql, *arguments):
+            answers[number].append(reads[number].decode(row))
+        return list(answers)
+
+    async def _fetch_isolated(self, read: Read[Any]) -> list[Any] | SourceFailed:
+        try:
+            return await self.fetch(read)
+        except TEMPORARY as error:
+            await self.recover()
+            return SourceFailed(error.sqlstate or "unknown")
+
+    async def recover(self) -> None:
+        """Go back to the savepoint after a failed statement; the snapshot stays the same."""
+        self.statements += 1
+        self.round_trips += 1
+        await self._connection.execute("ROLLBACK TO s")
+
+
+class WriteSession(ReadSession):
+    """One read-committed transaction that the registry alone commits."""
+
+    async def execute(self, write: Write) -> int:
+        """Run one statement and answer how many rows it touched; Conflict when a unique key exists."""
+        one = compiled(write.statement)
+        arguments = one.arguments({**write.params, "tenant_id": self.tenant_id})
+        self.statements += 1
+        self.round_trips += 1
+        try:
+            status = await self._connection.execute(one.sql, *arguments)
+        except asyncpg.UniqueViolationError as error:
+            raise Conflict("an object with these values exists already") from error
+        return int(status.rpartition(" ")[2])
+
+    async def insert(self, insert: InsertRows) -> int:
+        """Insert many rows in one statement and answer how many were written."""
+        if not insert.rows:
+            return 0
+        sql, columns = insert_statement(insert)
+        self.statements += 1
+        self.round_trips += 1
+        status = await self._connection.execute(sql, self.tenant_id, *columns)
+        return int(status.rpartition(" ")[2])
+
+    async def recover(self) -> None:
+        """A write has no savepoint: its failure is the transaction's."""
+        raise MisuseError("a write transaction cannot go on after a failed statement")
+
+
+class AnonymousSession(ReadSession):
+    """The session of the one operation that runs before the tenant is known: finding a key's principal."""
+
+    async def become(self, tenant_id: UUID) -> None:
+        """Bind the transaction to the tenant of the key that was found."""
+        self.tenant_id = tenant_id
+        self.statements += 1
+        self.round_trips += 1
+        await self._connection.execute(f"SET LOCAL app.tenant_id = '{tenant_id}'")
+
+
+def _argument(read: Read[Any], name: str) -> object:
+    return read.params[name] if name in read.params else compiled(read.statement).constants[name]

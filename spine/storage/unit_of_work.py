@@ -1,0 +1,161 @@
+"""The unit of work: opens, commits and rolls back; nothing else in the project does.
+
+READ: one `REPEATABLE READ READ ONLY` transaction per request, opened lazily and shared by all its operations, which
+run one after the other under a lock: a page of evidence and proof is one snapshot. WRITE: one transaction per
+operation. Nothing but a `UUID` object and integers is ever put into the text that begins a transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from spine.contracts.errors import Unavailable
+from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
+
+UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+NOBODY = UUID(int=0)
+
+
+class DatabaseSettings(Struct, frozen=True):
+    """How to reach the database as the app role, and how patient to be with it (milliseconds)."""
+
+    connect: dict[str, Any]
+    pool_size: int = 10
+    acquire_timeout_s: float = 5.0
+    read: Timeouts = Timeouts(statement_ms=10_000, lock_ms=150)
+    write: Timeouts = Timeouts(statement_ms=30_000, lock_ms=10_000)
+
+
+async def _keep(_connection: object) -> None:
+    """Nothing to reset: every transaction has ended, and all settings were local to it."""
+
+
+class Database:
+    """The pool of connections as the app role, and the three kinds of transaction."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def open(self) -> None:
+        """Connect; raises Unavailable when the database can't be reached."""
+        size = self._settings.pool_size
+        try:
+            self._pool = await asyncpg.create_pool(
+                **self._settings.connect, min_size=1, max_size=size, reset=_keep, statement_cache_size=512
+            )
+        except UNREACHABLE as error:
+            raise Unavailable("the database cannot be reached") from error
+
+    async def close(self) -> None:
+        """Close every connection; those in use are given a moment, then terminated."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), timeout=5)
+            except TimeoutError:
+                pool.terminate()
+
+    async def acquire(self) -> Connection:
+        """A connection of the pool; raises Unavailable when none comes free in time."""
+        if self._pool is None:
+            raise Unavailable("the database is not open")
+        try:
+            connection: Connection = await self._pool.acquire(timeout=self._settings.acquire_timeout_s)
+        except (TimeoutError, *UNREACHABLE) as error:
+            raise Unavailable("the database did not answer in time") from error
+        return connection
+
+    async def release(self, connection: Connection) -> None:
+        """Give a connection back."""
+        if self._pool is not None:
+            await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def write(self, tenant_id: UUID) -> AsyncIterator[WriteSession]:
+        """One write transaction: committed when the block ends, rolled back when it raises."""
+        async with self._transaction(_begin("", tenant_id, self._settings.write)) as connection:
+            yield WriteSession(connection, tenant_id)
+
+    @asynccontextmanager
+    async def anonymous(self) -> AsyncIterator[AnonymousSession]:
+        """A read-only transaction that is not bound to a tenant yet."""
+        begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", NOBODY, self._settings.read)
+        async with self._transaction(begin) as connection:
+            yield AnonymousSession(connection, NOBODY)
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        connection = await self.acquire()
+        try:
+            await connection.execute(begin)
+            yield connection
+            await connection.execute("COMMIT")
+        except BaseException:
+            if not connection.is_closed():
+                await asyncio.shield(connection.execute("ROLLBACK"))
+            raise
+        finally:
+            await self.release(connection)
+
+    def request(self) -> "RequestSession":
+        """The session that a request holds; it takes a connection at its first read."""
+        return RequestSession(self, self._settings.read)
+
+
+class RequestSession:
+    """What L2 holds for one request and hands to the registry: opaque, opened lazily, closed with the request."""
+
+    def __init__(self, database: Database, timeouts: Timeouts) -> None:
+        self._database = database
+        self._timeouts = timeouts
+        self._lock = asyncio.Lock()
+        self._connection: Connection | None = None
+        self._session: ReadSession | None = None
+        self.statements = 0
+        self.round_trips = 0
+
+    @asynccontextmanager
+    async def reading(self, tenant_id: UUID) -> AsyncIterator[ReadSession]:
+        """The request's snapshot, for one operation at a time."""
+        async with self._lock:
+            if self._session is None:
+                self._connection = await self._database.acquire()
+                begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_id, self._timeouts)
+                await self._connection.execute(f"{begin};SAVEPOINT s")
+                self._session = ReadSession(self._connection, tenant_id)
+                self._session.statements = self._session.round_trips = 1
+            if self._session.tenant_id != tenant_id:
+                raise Unavailable("a request session serves one tenant")
+            yield self._session
+
+    async def renew(self) -> None:
+        """End the snapshot, so that the next read sees what has been committed since."""
+        async with self._lock:
+            if self._connection is None or self._session is None:
+                return
+            connection, self._connection = self._connection, None
+            self.statements += self._session.statements + 1
+            self.round_trips += self._session.round_trips + 1
+            self._session = None
+            try:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+            finally:
+                await self._database.release(connection)
+
+    async def close(self) -> None:
+        """End the request's snapshot and give its connection back."""
+        await asyncio.shield(self.renew())
+
+
+def _begin(mode: str, tenant_id: UUID, timeouts: Timeouts) -> str:
+    return (
+        f"BEGIN {mode};SET LOCAL app.tenant_id='{UUID(int=tenant_id.int)}';"
+        f"SET LOCAL statement_timeout={timeouts.statement_ms:d};SET LOCAL lock_timeout={timeouts.lock_ms:d}"
+    )
