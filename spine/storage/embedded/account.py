@@ -66,25 +66,29 @@ def chosen_name() -> str | None:
     return os.environ.get("HOC_PG_USER") or None
 
 
-def service_account(owner: int | None = None) -> Account:
-    """The account to which root drops: HOC_PG_USER, else the first of SERVICE_ACCOUNTS that exists.
-
-    `owner` is the uid to which an existing cluster already belongs; only that account will do then.
-    """
+def service_account() -> Account:
+    """The account to which root drops: HOC_PG_USER, else the first of SERVICE_ACCOUNTS that exists."""
     chosen = chosen_name()
-    for name in (chosen,) if chosen else SERVICE_ACCOUNTS:
-        entry = _lookup(name)
-        if entry is not None and entry.pw_uid != 0 and owner in (None, entry.pw_uid):
-            return Account(
-                uid=entry.pw_uid,
-                gid=entry.pw_gid,
-                label=entry.pw_name,
-                clients=(_require_name(0),),
-                drop=(entry.pw_uid, entry.pw_gid),
-            )
-    if chosen and owner is None:
+    for uid in service_uids():
+        entry = pwd.getpwuid(uid)
+        if chosen in (None, entry.pw_name):
+            return account_of(uid)
+    if chosen:
         raise EmbeddedPostgresError(f"HOC_PG_USER names {chosen!r}, which is root or does not exist")
     raise EmbeddedPostgresError("PostgreSQL refuses to run as root: let HOC_PG_USER name an unprivileged account")
+
+
+def service_uids() -> list[int]:
+    """The accounts which root may have made the owner of a cluster."""
+    entries = (_lookup(name) for name in (chosen_name(), *SERVICE_ACCOUNTS) if name)
+    return [entry.pw_uid for entry in entries if entry is not None and entry.pw_uid != 0]
+
+
+def account_of(uid: int) -> Account:
+    """The account as which root runs a server for itself."""
+    entry = pwd.getpwuid(uid)
+    ids = (entry.pw_uid, entry.pw_gid)
+    return Account(*ids, label=entry.pw_name, clients=(_require_name(0),), drop=ids)
 
 
 def name_of(uid: int) -> str:

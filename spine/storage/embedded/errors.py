@@ -5,7 +5,7 @@ EmbeddedPostgresError
 ├── UnknownUser            the process runs under a uid that has no passwd entry
 ├── DataDirNotOwned        the directory, or the cluster in it, belongs to somebody else
 ├── DataDirForeign         the directory is itself a cluster that we did not lay out
-├── DataDirUnreachable     the account that runs the server cannot enter the existing cluster
+├── DataDirUnreachable     the account that runs the server cannot enter, or create, the directory
 ├── VersionMismatch        the cluster was written by another major version
 ├── DiskFull               too little free space to start safely
 ├── InitFailed             initdb failed; carries its output
@@ -67,12 +67,12 @@ class DataDirForeign(EmbeddedPostgresError):
 
 
 class DataDirUnreachable(EmbeddedPostgresError):
-    """The account that has to run the server cannot enter the existing cluster."""
+    """The account that has to run the server cannot enter, or create, the directory."""
 
     def __init__(self, path: Path, account: str) -> None:
         super().__init__(
             f"the account {account} cannot enter {path}: one of its parent directories is closed to it."
-            f" Move the directory, or let HOC_PG_USER name an account that may enter it."
+            f" Choose another directory, or run as an account that may enter it (as root: name it in HOC_PG_USER)."
         )
         self.path = path
 

@@ -18,6 +18,8 @@ from spine.storage.embedded.errors import DiskFull
 
 PORT = 5432  # the socket directory is private, so the number need not be unique
 SOCKET_PATH_LIMIT = 103  # bytes: sun_path on macOS; Linux allows 107
+SOCKET_LOCK = f".s.PGSQL.{PORT}.lock"  # the longest name in the socket directory
+TMP = Path("/tmp")  # noqa: S108 -- only the base of private directories
 CLUSTER = "postgres"
 LOG_TAIL_BYTES = 16_384
 LOG_TAIL_LINES = 20
@@ -86,21 +88,29 @@ def require_free_space(path: Path, needed: int) -> None:
         raise DiskFull(path, free=free, needed=needed)
 
 
-def make_socket_dir(layout: Layout, account: Account) -> Path:
-    """A short directory that only the server's account may enter; a squatted name is passed over."""
+def make_socket_dir(layout: Layout, cluster: Path, account: Account) -> Path:
+    """A short directory that only the server's account may enter; a squatted name is passed over.
+
+    /tmp comes before $XDG_RUNTIME_DIR, which goes away when the user logs out, under a server that goes on.
+    """
     name = f"hoc-{account.uid}-{layout.digest}"
-    for base in _socket_bases():
+    for base in (TMP, *_runtime_dir(), cluster.parent):
         place = base / name
-        if len(os.fsencode(place / f".s.PGSQL.{PORT}.lock")) > SOCKET_PATH_LIMIT:
+        if len(os.fsencode(place / SOCKET_LOCK)) > SOCKET_PATH_LIMIT or set('",') & set(str(place)):
             continue
-        if not os.path.lexists(place):
+        if not os.path.lexists(place) and os.access(base, os.W_OK):
             place.mkdir(mode=0o700)
             give(place, account)
         if is_private(place, account.uid):
             return place
-    place = Path(tempfile.mkdtemp(prefix="hoc-", dir="/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="hoc-", dir=TMP))
     give(place, account)
     return place
+
+
+def _runtime_dir() -> list[Path]:
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    return [runtime] if runtime.is_absolute() and is_private(runtime, os.geteuid()) else []
 
 
 def give(path: Path, account: Account) -> None:
@@ -116,10 +126,3 @@ def is_private(path: Path, owner: int) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and stat.S_IMODE(status.st_mode) == stat.S_IRWXU
-
-
-def _socket_bases() -> list[Path]:
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    common = Path("/tmp")  # noqa: S108 -- only the base of a private directory
-    usable = os.geteuid() != 0 and is_private(Path(runtime), os.geteuid()) and runtime.startswith("/")
-    return [Path(runtime), common] if usable else [common]

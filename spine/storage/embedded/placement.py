@@ -39,12 +39,15 @@ def prepare_data_dir(data_dir: Path) -> Layout:
     if not accounts.is_root():
         accounts.ordinary_account()
     layout = Layout(Path(os.path.realpath(data_dir)))
-    if (layout.data_dir / "PG_VERSION").exists():
-        raise DataDirForeign(layout.data_dir)
-    # Root may have to hand the server to another account, which must be able to pass through, but not to list.
-    layout.data_dir.mkdir(mode=0o711 if accounts.is_root() else 0o700, parents=True, exist_ok=True)
+    try:
+        # Root may have to hand the server to another account, which must be able to pass through, but not to list.
+        layout.data_dir.mkdir(mode=0o711 if accounts.is_root() else 0o700, parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise DataDirUnreachable(layout.data_dir, accounts.name_of(os.geteuid())) from error
     if not os.access(layout.data_dir, os.W_OK | os.X_OK):
         raise _not_owned(layout.data_dir)
+    if (layout.data_dir / "PG_VERSION").exists():
+        raise DataDirForeign(layout.data_dir)
     if layout.usual_cluster.is_dir() and not _may_use(layout.usual_cluster):
         raise _not_owned(layout.usual_cluster)
     return layout
@@ -69,7 +72,7 @@ def choose_placement(layout: Layout, binaries: Binaries, report: Report) -> Plac
 def _root_accounts(cluster: Path | None) -> Iterator[Account]:
     owner = 0 if cluster is None else cluster.stat().st_uid
     if owner != 0:
-        yield accounts.service_account(owner)
+        yield accounts.account_of(owner)
         return
     if accounts.chosen_name() is None:
         yield accounts.namespace_account()
@@ -121,9 +124,7 @@ def _give_tree(top: Path, account: Account) -> None:
 
 def _may_use(cluster: Path) -> bool:
     owner = cluster.stat().st_uid
-    if not accounts.is_root() or owner == 0:
-        return owner == os.geteuid()
-    return owner == accounts.service_account(owner).uid
+    return owner == os.geteuid() or (accounts.is_root() and owner in accounts.service_uids())
 
 
 def _not_owned(path: Path) -> DataDirNotOwned:

@@ -49,11 +49,8 @@ def ask(socket_dir: Path, cluster: Path) -> Answer:
         return Answer.SILENT
 
     async def identity(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[str, int]:
-        row = await connection.fetchrow(
-            "SELECT current_setting('data_directory'), system_identifier FROM pg_control_system()"
-        )
-        assert row is not None  # noqa: S101 -- a SELECT without FROM-filter has one row
-        return str(row[0]), int(row[1])
+        directory = await connection.fetchval("SHOW data_directory")
+        return directory, await connection.fetchval("SELECT system_identifier FROM pg_control_system()")
 
     address = PostgresAddress(str(socket_dir), PORT, SUPERUSER, MAINTENANCE_DATABASE)
     try:
@@ -82,8 +79,10 @@ def is_postmaster(pid: int, cluster: Path) -> bool:
     """Whether that process lives and works in the cluster; a zombie, or another program, does not."""
     if sys.platform == "linux":
         try:
-            return os.path.realpath(f"/proc/{pid}/cwd") == os.path.realpath(cluster)
-        except OSError:
+            process = Path("/proc", str(pid))
+            program = (process / "exe").readlink().name.removesuffix(" (deleted)")
+            return program == "postgres" and (process / "cwd").readlink() == cluster.resolve()
+        except OSError:  # a zombie has neither
             return False
     listing = subprocess.run(  # noqa: S603 -- a fixed program with a number
         ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False

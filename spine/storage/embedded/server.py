@@ -5,6 +5,7 @@ adopted by the next start.
 """
 
 import atexit
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import asyncpg
+
 from spine.storage.embedded import roles
 from spine.storage.embedded.binaries import Binaries, find_binaries
 from spine.storage.embedded.cluster import system_identifier
-from spine.storage.embedded.errors import StartTimeout
+from spine.storage.embedded.errors import DiskFull, StartTimeout
 from spine.storage.embedded.layout import PORT, Layout
 from spine.storage.embedded.locks import FileLock
 from spine.storage.embedded.placement import prepare_data_dir
@@ -65,11 +68,11 @@ class EmbeddedPostgres:
         holders = FileLock(layout.holders_lock)
         alone = holders.try_exclusive()
         holders.try_shared()
-        startup = Startup(layout, binaries, report)
+        startup = Startup(layout, binaries, report, alone=alone)
         try:
             cluster, socket_dir = startup.run()
             held = cls(layout, cluster, socket_dir, holders)
-            roles.ensure_roles_and_database(held._maintenance())
+            _provide_roles(held._maintenance(), cluster)
         except BaseException as error:
             holders.release()
             # A server that recovers for longer than our timeout must go on, or it would never be done.
@@ -101,11 +104,18 @@ class EmbeddedPostgres:
         guard = FileLock(self._layout.guard_lock)
         try:
             guard.wait_exclusive(GUARD_SECONDS, lambda: None)
-            if self._holders.try_exclusive() and not stop_server(self.data_dir, self._layout.server_lock):
-                _log.warning("the PostgreSQL server of %s did not stop", self.data_dir)
+            if self._holders.try_exclusive():
+                self._stop_server()
         finally:
             self._holders.release()
             guard.release()
+
+    def _stop_server(self) -> None:
+        if not stop_server(self.data_dir, self._layout.server_lock):
+            _log.warning("the PostgreSQL server of %s did not stop", self.data_dir)
+            return
+        with contextlib.suppress(OSError):  # tidiness only: the next start would use it again
+            self.socket_dir.rmdir()
 
     def _maintenance(self) -> PostgresAddress:
         return self.connection(roles.SUPERUSER, roles.MAINTENANCE_DATABASE)
@@ -117,3 +127,10 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _provide_roles(maintenance: PostgresAddress, cluster: Path) -> None:
+    try:
+        roles.ensure_roles_and_database(maintenance)
+    except asyncpg.DiskFullError as error:
+        raise DiskFull(cluster) from error

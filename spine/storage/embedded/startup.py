@@ -35,14 +35,21 @@ from spine.storage.embedded.postmaster import (
 
 START_SECONDS = 60.0
 SILENCE_SECONDS = 5.0  # a live server whose socket is gone for longer is restarted
+UNREACHABLE = (
+    "another process uses it with a server whose socket cannot be reached from here (a container? PrivateTmp?)"
+)
 LOG_KEPT_BYTES = 16 << 20  # a longer log becomes postgres.log.1 at the next start
 
 
 class Startup:
-    """One attempt to have a server on a data directory; `launched` tells that it started one itself."""
+    """One attempt to have a server on a data directory.
 
-    def __init__(self, layout: Layout, binaries: Binaries, report: Callable[[str], None]) -> None:
+    `alone` says that nobody else holds the directory; `launched` afterwards, that a server was started.
+    """
+
+    def __init__(self, layout: Layout, binaries: Binaries, report: Callable[[str], None], *, alone: bool) -> None:
         self.launched = False
+        self._alone = alone
         self._layout = layout
         self._binaries = binaries
         self._report = report
@@ -82,12 +89,21 @@ class Startup:
                 return claims.socket_dir
             if answer is Answer.BUSY:
                 heard = time.monotonic()
-            if time.monotonic() - heard > SILENCE_SECONDS and claims.pid and is_postmaster(claims.pid, cluster):
-                self._report(f"restarting the server of {cluster}: its socket is gone")
-                stop_server(cluster, self._layout.server_lock)
-            self._check_deadline(cluster, "a server that this process cannot reach, maybe another container's, uses it")
+            if time.monotonic() - heard > SILENCE_SECONDS:
+                self._restart_unreachable(cluster)
+            self._check_deadline(cluster, UNREACHABLE)
             time.sleep(POLL_SECONDS)
         return None
+
+    def _restart_unreachable(self, cluster: Path) -> None:
+        """Stop an orphan whose socket is gone; one that others hold may be reachable for them, and is left alone."""
+        pid = read_pid_file(cluster).pid
+        if pid is None or not is_postmaster(pid, cluster):
+            return  # its backends may be ending, or it lives in another container: wait
+        if not self._alone:
+            raise StartFailed(cluster, UNREACHABLE, self._layout.log_tail())
+        self._report(f"restarting the server of {cluster}: its socket is gone")
+        stop_server(cluster, self._layout.server_lock)
 
     def _is_gone(self, cluster: Path) -> bool:
         """Whether no server uses the cluster. Raises StartFailed for one that was started by other means."""
@@ -104,7 +120,7 @@ class Startup:
         require_free_space(cluster, WARM_FREE_BYTES)
         remove_stale_pid_file(cluster)
         write_authentication(cluster, account)
-        socket_dir = make_socket_dir(self._layout, account)
+        socket_dir = make_socket_dir(self._layout, cluster, account)
         command = server_command(cluster, socket_dir, placement.binaries)
         log = _open_log(self._layout.log)
         try:
