@@ -1,0 +1,46 @@
+# Everything a newcomer needs: Python 3.11 or newer and make. `make demo` is the way in.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Any Python that is new enough and can make environments; PYTHON=... chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.PHONY: demo test check bench schema constraints environment clean
+
+demo: environment  ## start everything with demo data and serve
+	@$(BIN)/hoc demo
+
+test: environment  ## all tests; workers share few databases, and a file stays with one of them
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
+check: environment  ## lint, types, import contracts, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest --quiet tests/architecture
+
+bench: environment  ## the console query beside a hand-written endpoint
+	@$(BIN)/python -m tests.bench
+
+schema: environment  ## write schema/schema.graphql anew
+	@$(BIN)/hoc schema export
+
+constraints: environment  ## pin again what pyproject.toml and .ci/clients.in ask for, keeping pins that still fit
+	@CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/pip-compile $(PINNED) --extra dev --all-build-deps \
+		--output-file constraints.txt pyproject.toml
+	@CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/pip-compile $(PINNED) \
+		--output-file .ci/constraints-clients.txt .ci/clients.in
+
+# Hashes of every file of a version, so that one list serves all platforms; no package host is written down.
+PINNED := --quiet --resolver backtracking --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+environment:
+	@test -n "$(PYTHON)" || { echo "HOC Spine needs Python 3.11 or newer with its venv module (on Debian and Ubuntu:" \
+		"apt install python3-venv). Name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@"$(PYTHON)" .ci/environment.py "$(VENV)" constraints.txt --editable
+
+clean:  ## remove environments and caches; data stays
+	@rm -rf .venv .venv-ci .venv-clients build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
