@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785) for records made of strings, booleans, null and integers within ±(2^53−1).
+"""Canonical JSON (RFC 8785) for records made of strings, booleans, null and integers within ±(2^53-1).
 
 For fixed ASCII keys and such values sorted-key orjson *is* RFC 8785 (measured against rfc8785, see the tests);
 floats never enter a record, so number formatting never matters.

@@ -18,7 +18,7 @@ from spine.storage.compiling import combined, compiled, insert_statement
 
 T = TypeVar("T")
 
-Connection = asyncpg.Connection[Any]
+Connection = asyncpg.pool.PoolConnectionProxy[Any]
 
 TEMPORARY = (
     asyncpg.LockNotAvailableError,

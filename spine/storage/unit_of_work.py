@@ -66,7 +66,7 @@ class Database:
         if self._pool is None:
             raise Unavailable("the database is not open")
         try:
-            connection: Connection = await self._pool.acquire(timeout=self._settings.acquire_timeout_s)
+            connection = await self._pool.acquire(timeout=self._settings.acquire_timeout_s)
         except (TimeoutError, *UNREACHABLE) as error:
             raise Unavailable("the database did not answer in time") from error
         return connection

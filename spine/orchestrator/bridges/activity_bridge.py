@@ -1,0 +1,34 @@
+"""What activity offers to other domains: GenAI mapping, folding spans into runs, and raising signals."""
+
+from domains.activity import driver, driver_signals, engine, engine_signals, genai
+from spine.contracts.ports import RunFolding, SignalRaising, SpanMapping
+
+
+class _RunFolding:
+    fold = staticmethod(engine.fold)
+    known_runs = staticmethod(driver.known_runs)
+    put_runs = staticmethod(driver.put_runs)
+
+
+class _SignalRaising:
+    for_verdict = staticmethod(engine_signals.for_verdict)
+    for_reading = staticmethod(engine_signals.for_reading)
+    for_failure = staticmethod(engine_signals.for_failure)
+    for_degraded = staticmethod(engine_signals.for_degraded)
+    insert_signals = staticmethod(driver_signals.insert_signals)
+
+
+class ActivityBridge:
+    """The door to activity."""
+
+    def span_mapping_capability(self) -> SpanMapping:
+        """Span records to GenAI facts."""
+        return genai.facts_of
+
+    def run_folding_capability(self) -> RunFolding:
+        """All spans of a trace to its runs."""
+        return _RunFolding()
+
+    def signal_raising_capability(self) -> SignalRaising:
+        """What governance saw, as signals."""
+        return _SignalRaising()

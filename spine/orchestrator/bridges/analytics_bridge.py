@@ -1,0 +1,17 @@
+"""What analytics offers to other domains: the price of a model call."""
+
+from domains.analytics import driver, engine
+from spine.contracts.ports import ModelPricing
+
+
+class _ModelPricing:
+    tenant_prices = staticmethod(driver.tenant_prices)
+    quote = staticmethod(engine.quote)
+
+
+class AnalyticsBridge:
+    """The door to analytics."""
+
+    def model_pricing_capability(self) -> ModelPricing:
+        """Tenant prices and the shipped list."""
+        return _ModelPricing()

@@ -1,0 +1,29 @@
+"""What controls offers to other domains: which limits runs reached, and measuring runs against them."""
+
+from domains.controls import driver, driver_breaches, engine
+from spine.contracts.ports import LimitBreaches, LimitMeasuring
+
+
+class _LimitBreaches:
+    breaches_for_runs = staticmethod(driver_breaches.breaches_for_runs)
+    breach_records = staticmethod(driver_breaches.breach_records)
+
+
+class _LimitMeasuring:
+    active_limits = staticmethod(driver.active_limits)
+    applicable = staticmethod(engine.applicable)
+    read_limits = staticmethod(engine.read_limits)
+    insert_breaches = staticmethod(driver_breaches.insert_breaches)
+    latest_breaches = staticmethod(driver_breaches.latest_breaches)
+
+
+class ControlsBridge:
+    """The door to controls."""
+
+    def limit_breaches_capability(self) -> LimitBreaches:
+        """Limits that runs reached."""
+        return _LimitBreaches()
+
+    def limit_measuring_capability(self) -> LimitMeasuring:
+        """Limits in force, and how runs stand against them."""
+        return _LimitMeasuring()

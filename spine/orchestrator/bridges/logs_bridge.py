@@ -1,0 +1,53 @@
+"""What logs offers to other domains: the chain's two sides, and the audit ledger's two sides."""
+
+from domains.logs import driver, driver_ledger, driver_proof
+from spine.contracts.ports import AuditLedgerRead, AuditLedgerWrite, TracesStore, TraceWriting
+
+
+class _TraceWriting:
+    create_heads = staticmethod(driver.create_heads)
+    lock_heads = staticmethod(driver.lock_heads)
+    move_heads = staticmethod(driver.move_heads)
+    known_steps = staticmethod(driver.known_steps)
+    known_refusals = staticmethod(driver.known_refusals)
+    insert_steps = staticmethod(driver.insert_steps)
+    insert_payloads = staticmethod(driver.insert_payloads)
+    insert_run_steps = staticmethod(driver.insert_run_steps)
+    insert_refusals = staticmethod(driver.insert_refusals)
+    latest_seals = staticmethod(driver.latest_seals)
+    insert_seals = staticmethod(driver.insert_seals)
+
+
+class _TracesStore:
+    step_records = staticmethod(driver_proof.step_records)
+    seals = staticmethod(driver_proof.seals)
+    payloads = staticmethod(driver_proof.payloads)
+    heads = staticmethod(driver_proof.heads)
+
+
+class _AuditLedgerRead:
+    feedback_events = staticmethod(driver_ledger.feedback_events)
+
+
+class _AuditLedgerWrite:
+    insert_entries = staticmethod(driver_ledger.insert_entries)
+
+
+class LogsBridge:
+    """The door to logs."""
+
+    def traces_store_capability(self) -> TracesStore:
+        """Reading chains, seals and payloads."""
+        return _TracesStore()
+
+    def trace_writing_capability(self) -> TraceWriting:
+        """Appending to chains and sealing."""
+        return _TraceWriting()
+
+    def audit_ledger_read_capability(self) -> AuditLedgerRead:
+        """What the ledger says of signals."""
+        return _AuditLedgerRead()
+
+    def audit_ledger_write_capability(self) -> AuditLedgerWrite:
+        """Appending to the ledger."""
+        return _AuditLedgerWrite()

@@ -1,0 +1,117 @@
+"""What a handler gets: the principal, the session, the clock and the bridges that its operation declares.
+
+Reaching for a bridge capability that `cross_domain_deps` does not name raises UndeclaredDependency. A coordinator
+checks that it runs inside a registry dispatch (`within_dispatch`), else CoordinatorMisuse.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, Literal, cast, overload
+
+from spine.contracts.actors import Principal
+from spine.contracts.errors import CoordinatorMisuse, UndeclaredDependency
+from spine.contracts.ledger import AuditEvent
+from spine.contracts.operations import Operation
+from spine.orchestrator.bridges import BRIDGES
+from spine.orchestrator.bridges.activity_bridge import ActivityBridge
+from spine.orchestrator.bridges.analytics_bridge import AnalyticsBridge
+from spine.orchestrator.bridges.controls_bridge import ControlsBridge
+from spine.orchestrator.bridges.incidents_bridge import IncidentsBridge
+from spine.orchestrator.bridges.logs_bridge import LogsBridge
+from spine.orchestrator.bridges.policies_bridge import PoliciesBridge
+from spine.storage.sessions import AnonymousSession, ReadSession, WriteSession
+
+_dispatching: ContextVar[str | None] = ContextVar("dispatching", default=None)
+
+
+@contextmanager
+def dispatching(operation: str) -> Iterator[None]:
+    """Mark the time during which the registry runs this operation's handler."""
+    token = _dispatching.set(operation)
+    try:
+        yield
+    finally:
+        _dispatching.reset(token)
+
+
+def within_dispatch(coordinator: str) -> None:
+    """Assert that the registry is dispatching; raises CoordinatorMisuse otherwise."""
+    if _dispatching.get() is None:
+        raise CoordinatorMisuse(f"{coordinator} was entered outside a registry dispatch")
+
+
+class GuardedBridge:
+    """A bridge that hands out only the capabilities that the operation declares."""
+
+    def __init__(self, operation: Operation, domain: str) -> None:
+        self._operation = operation
+        self._domain = domain
+
+    def __getattr__(self, capability: str) -> Any:
+        """The capability, when it is declared."""
+        dependency = f"{self._domain}.{capability}"
+        if dependency not in self._operation.cross_domain_deps:
+            raise UndeclaredDependency(f"{self._operation.name} does not declare {dependency}")
+        return getattr(BRIDGES[self._domain], capability)
+
+
+class Context:
+    """What every handler gets."""
+
+    def __init__(self, operation: Operation, principal: Principal, request_id: str, now: datetime) -> None:
+        self.principal = principal
+        self.request_id = request_id
+        self.now = now
+        self._operation = operation
+
+    @overload
+    def bridge(self, domain: Literal["activity"]) -> ActivityBridge: ...
+    @overload
+    def bridge(self, domain: Literal["analytics"]) -> AnalyticsBridge: ...
+    @overload
+    def bridge(self, domain: Literal["controls"]) -> ControlsBridge: ...
+    @overload
+    def bridge(self, domain: Literal["incidents"]) -> IncidentsBridge: ...
+    @overload
+    def bridge(self, domain: Literal["logs"]) -> LogsBridge: ...
+    @overload
+    def bridge(self, domain: Literal["policies"]) -> PoliciesBridge: ...
+
+    def bridge(self, domain: str) -> Any:
+        """The bridge to a domain, guarded by the operation's declared dependencies."""
+        return cast("Any", GuardedBridge(self._operation, domain))
+
+
+class ReadContext(Context):
+    """What a READ handler gets: a snapshot, and no way to write."""
+
+    def __init__(
+        self, operation: Operation, principal: Principal, request_id: str, now: datetime, session: ReadSession
+    ) -> None:
+        super().__init__(operation, principal, request_id, now)
+        self.session = session
+
+
+class WriteContext(Context):
+    """What a WRITE handler gets: the transaction, and the audit events that go into it."""
+
+    def __init__(
+        self, operation: Operation, principal: Principal, request_id: str, now: datetime, session: WriteSession
+    ) -> None:
+        super().__init__(operation, principal, request_id, now)
+        self.session = session
+        self.events: list[AuditEvent] = []
+
+    def record(self, event: AuditEvent) -> None:
+        """Add an entry to the audit ledger, in this transaction."""
+        self.events.append(event)
+
+
+class AnonymousContext:
+    """What the one operation gets that runs before the tenant is known."""
+
+    def __init__(self, session: AnonymousSession, now: datetime) -> None:
+        self.session = session
+        self.now = now

@@ -1,0 +1,50 @@
+"""Idempotent writes: a key answers the same for the same request, and CONFLICT for another.
+
+The answer is written in the write's own transaction, so it exists exactly when the change does. Two racers meet at the
+primary key: the second waits for the first to commit, then finds its answer.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, insert, select
+
+from spine.contracts.errors import Conflict
+from spine.contracts.operations import Operation
+from spine.contracts.statements import Read, Write
+from spine.storage.sessions import WriteSession
+from spine.storage.tables import idempotency_keys as keys
+
+FIND = select(keys.c.request_digest, keys.c.result).where(
+    keys.c.tenant_id == bindparam("tenant_id"),
+    keys.c.operation == bindparam("operation"),
+    keys.c.key == bindparam("key"),
+)
+KEEP = insert(keys)
+
+
+async def recall(session: WriteSession, operation: Operation, key: str, digest: bytes) -> Any | None:
+    """The remembered answer; None when the key is new, Conflict when it was used with another request."""
+    found = await session.fetch_one(
+        Read(FIND, {"operation": operation.name, "key": key}, lambda row: (row[0], row[1])),
+    )
+    if found is None:
+        return None
+    if found[0] != digest:
+        raise Conflict("this idempotency key was used with another request", field="idempotencyKey")
+    return msgspec.json.decode(found[1], type=operation.result)
+
+
+async def remember(
+    session: WriteSession, operation: Operation, key: str, digest: bytes, result: Any, now: datetime
+) -> None:
+    """Keep the answer; Conflict when a racer has just used the key (its answer will be found on the next try)."""
+    values = {
+        "operation": operation.name,
+        "key": key,
+        "request_digest": digest,
+        "result": msgspec.json.encode(result),
+        "created_at": now,
+    }
+    await session.execute(Write(KEEP, values))

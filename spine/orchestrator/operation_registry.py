@@ -1,0 +1,267 @@
+"""The operation registry: the only door from L2 to anything, the owner of every commit.
+
+Dispatch order: authority, request validation, pre-conditions, unit of work, handler, post-conditions (they see the
+result and run before the commit), the audit entry in the same transaction, commit. Whatever goes wrong comes back as a
+typed result with a stable code; denials, violations and crashes are audited, and raw exception text goes to the log.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, get_type_hints
+from uuid import uuid4
+
+import asyncpg
+import msgspec
+import structlog
+
+from spine.authority.decision import decide
+from spine.contracts.actors import Principal
+from spine.contracts.enums import AuditEntityType, OperationKind
+from spine.contracts.errors import (
+    Conflict,
+    ErrorCode,
+    HocError,
+    InternalError,
+    InvariantViolated,
+    MisuseError,
+    RegistryError,
+    Unavailable,
+    UnknownOperation,
+    ValidationFailed,
+)
+from spine.contracts.ledger import AuditEvent
+from spine.contracts.operations import Invariant, Operation, OperationResult
+from spine.orchestrator.bridges import BRIDGES, capabilities
+from spine.orchestrator.context import AnonymousContext, ReadContext, WriteContext, dispatching
+from spine.orchestrator.idempotency import recall, remember
+from spine.services.clock import Clock
+from spine.storage.sessions import TEMPORARY
+from spine.storage.unit_of_work import UNREACHABLE, Database, RequestSession
+
+REGISTRY_VERSION = "2.0.0"
+AUDITED_CODES = {
+    ErrorCode.FORBIDDEN,
+    ErrorCode.UNKNOWN_OPERATION,
+    ErrorCode.POLICY_DENIED,
+    ErrorCode.INVARIANT_VIOLATION,
+    ErrorCode.INTERNAL,
+}
+
+log = structlog.get_logger("hoc.registry")
+
+
+class OperationRegistry:
+    """Operations by name; frozen after start-up."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._operations: dict[str, Operation] = {}
+        self._frozen = False
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """Every registered operation."""
+        return self._operations
+
+    def register(self, operations: Iterable[Operation]) -> None:
+        """Register all of them or none; RegistryError names the operation that is wrong."""
+        if self._frozen:
+            raise RegistryError("the registry is frozen")
+        added: dict[str, Operation] = {}
+        known = capabilities()
+        for operation in operations:
+            if operation.name in self._operations or operation.name in added:
+                raise RegistryError(f"{operation.name} is registered twice")
+            check_operation(operation, known)
+            added[operation.name] = operation
+        self._operations.update(added)
+
+    def freeze(self) -> None:
+        """End registration; fails when a bridge capability has no consumer."""
+        used = {dependency for operation in self._operations.values() for dependency in operation.cross_domain_deps}
+        unused = capabilities() - used - {AUDIT_CAPABILITY}
+        if unused:
+            raise RegistryError(f"no operation declares {', '.join(sorted(unused))}")
+        self._frozen = True
+
+    def get_session_dep(self) -> RequestSession:
+        """The session that L2 holds for one request: opened lazily, closed with the request."""
+        return self._database.request()
+
+    async def execute(
+        self,
+        name: str,
+        request: Any,
+        principal: Principal | None,
+        *,
+        session: RequestSession | None = None,
+        request_id: str | None = None,
+    ) -> OperationResult[Any]:
+        """Dispatch one operation; never raises for anything that a caller or the database did."""
+        request_id = request_id or uuid4().hex
+        if not self._frozen:
+            raise RegistryError("the registry is not frozen yet")
+        operation = self._operations.get(name)
+        if operation is None:
+            return await self._refuse(name, UnknownOperation(name), principal, request_id)
+        decision = decide(operation, principal)
+        if decision.error is not None:
+            return await self._refuse(name, decision.error, principal, request_id)
+        try:
+            value = await self._dispatch(operation, request, principal, session, request_id)
+        except MisuseError:
+            raise
+        except HocError as error:
+            return await self._refuse(name, error, principal, request_id)
+        except (*TEMPORARY, *UNREACHABLE, TimeoutError) as error:
+            log.warning("operation.unavailable", operation=name, request_id=request_id, error=repr(error))
+            return OperationResult(name, None, Unavailable("the database did not answer in time"))
+        except Exception as error:
+            log.exception("operation.crashed", operation=name, request_id=request_id, error=type(error).__name__)
+            return await self._refuse(name, InternalError(), principal, request_id)
+        return OperationResult(name, value, None)
+
+    async def _dispatch(
+        self,
+        operation: Operation,
+        request: Any,
+        principal: Principal | None,
+        session: RequestSession | None,
+        request_id: str,
+    ) -> Any:
+        if not isinstance(request, operation.request):
+            raise ValidationFailed(f"{operation.name} takes {operation.request.__name__}")
+        if operation.validate is not None:
+            operation.validate(request)
+        _hold(operation.before, request)
+        with dispatching(operation.name):
+            if operation.anonymous:
+                async with self._database.anonymous() as anonymous:
+                    return await operation.handler(AnonymousContext(anonymous, self._clock()), request)
+            if principal is None:
+                raise MisuseError(f"{operation.name} was dispatched without a principal")
+            if operation.kind is OperationKind.WRITE:
+                result = await self._write(operation, request, principal, request_id)
+                if session is not None:
+                    await session.renew()
+                return result
+            return await self._read(operation, request, principal, session, request_id)
+
+    async def _read(
+        self,
+        operation: Operation,
+        request: Any,
+        principal: Principal,
+        session: RequestSession | None,
+        request_id: str,
+    ) -> Any:
+        async with contextlib.AsyncExitStack() as stack:
+            if session is None:
+                session = self._database.request()
+                stack.push_async_callback(session.close)
+            try:
+                return await self._read_once(operation, request, principal, session, request_id)
+            except asyncpg.InvalidCachedStatementError:
+                await session.renew()
+                return await self._read_once(operation, request, principal, session, request_id)
+
+    async def _read_once(
+        self, operation: Operation, request: Any, principal: Principal, session: RequestSession, request_id: str
+    ) -> Any:
+        async with session.reading(principal.tenant_id) as reading:
+            context = ReadContext(operation, principal, request_id, self._clock(), reading)
+            try:
+                result = await operation.handler(context, request)
+            except asyncpg.InvalidCachedStatementError:
+                raise
+            except asyncpg.PostgresError:
+                await reading.recover()
+                raise
+            _hold(operation.after, request, result)
+            return result
+
+    async def _write(self, operation: Operation, request: Any, principal: Principal, request_id: str) -> Any:
+        async with self._database.write(principal.tenant_id) as writing:
+            context = WriteContext(operation, principal, request_id, self._clock(), writing)
+            key = request.idempotency_key if operation.idempotent else None
+            if key is not None:
+                found = await recall(writing, operation, key, request_digest(request))
+                if found is not None:
+                    return found
+            result = await operation.handler(context, request)
+            _hold(operation.after, request, result)
+            if key is not None:
+                await remember(writing, operation, key, request_digest(request), result, context.now)
+            if context.events:
+                ledger = BRIDGES["logs"].audit_ledger_write_capability()
+                await writing.insert(
+                    ledger.insert_entries(context.events, operation.name, principal.actor, request_id, context.now),
+                )
+            return result
+
+    async def _refuse(
+        self, name: str, error: HocError, principal: Principal | None, request_id: str
+    ) -> OperationResult[Any]:
+        log.info("operation.refused", operation=name, request_id=request_id, code=error.code)
+        if principal is not None and error.code in AUDITED_CODES:
+            event = AuditEvent(
+                event_type="OperationFailed" if error.code is ErrorCode.INTERNAL else "OperationDenied",
+                entity_type=AuditEntityType.OPERATION,
+                entity_id=name[:200],
+                after={"code": error.code},
+            )
+            ledger = BRIDGES["logs"].audit_ledger_write_capability()
+            try:
+                async with self._database.write(principal.tenant_id) as writing:
+                    await writing.insert(
+                        ledger.insert_entries([event], name[:200], principal.actor, request_id, self._clock()),
+                    )
+            except (HocError, asyncpg.PostgresError, *UNREACHABLE) as failure:
+                log.error("audit.lost", operation=name, request_id=request_id, error=repr(failure))  # noqa: TRY400
+        return OperationResult(name, None, error)
+
+
+AUDIT_CAPABILITY = "logs.audit_ledger_write_capability"
+
+
+def check_operation(operation: Operation, known: frozenset[str]) -> None:
+    """Raise RegistryError, naming the operation, for anything that would fail at run time."""
+    name = operation.name
+    hints = get_type_hints(operation.handler)
+    context = _context_type(operation)
+    if [hints.get("ctx"), hints.get("request")] != [context, operation.request]:
+        raise RegistryError(f"{name}: its handler must take (ctx: {context.__name__}, request: its request type)")
+    if not operation.batch_key and hints.get("return") != operation.result:
+        raise RegistryError(f"{name}: its handler does not return {operation.result}")
+    unknown = set(operation.cross_domain_deps) - known
+    if unknown:
+        raise RegistryError(f"{name}: no bridge offers {', '.join(sorted(unknown))}")
+    fields = operation.request.__struct_fields__
+    if operation.batch_key and operation.batch_key not in fields:
+        raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
+    if operation.idempotent and "idempotency_key" not in fields:
+        raise RegistryError(f"{name}: its request has no idempotency_key")
+    if operation.kind is OperationKind.WRITE and operation.permission is None:
+        raise RegistryError(f"{name}: a WRITE needs a permission")
+
+
+def _context_type(operation: Operation) -> type:
+    if operation.anonymous:
+        return AnonymousContext
+    return WriteContext if operation.kind is OperationKind.WRITE else ReadContext
+
+
+def request_digest(request: msgspec.Struct) -> bytes:
+    """What makes two requests under one idempotency key the same."""
+    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
+
+
+def _hold(invariants: tuple[Invariant, ...], *facts: Any) -> None:
+    for invariant in invariants:
+        if not invariant.holds(*facts):
+            raise InvariantViolated(invariant.id, invariant.message)
+
+
+__all__ = ["REGISTRY_VERSION", "Conflict", "OperationRegistry", "check_operation"]
