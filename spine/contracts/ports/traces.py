@@ -1,0 +1,169 @@
+"""Ports of the logs domain: the chain's two sides and the audit ledger's two sides."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from spine.contracts.actors import Actor
+from spine.contracts.enums import (
+    ProviderType,
+    RefusalKind,
+    StepKind,
+    StepStatus,
+)
+from spine.contracts.ledger import AuditEvent
+from spine.contracts.records import (
+    SealRecord,
+    StepPayload,
+    StepRecord,
+)
+from spine.contracts.statements import InsertRows, Read
+
+
+class TraceHead(Struct, frozen=True, gc=False):
+    """The head of a trace's chain."""
+
+    trace_id: str
+    step_count: int
+    head_hash: bytes
+    refused_count: int
+
+
+class KnownStep(Struct, frozen=True, gc=False, kw_only=True):
+    """What assignment and totals need of a step that is already chained; `run_key` None is not assigned yet."""
+
+    trace_id: str
+    step_index: int
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    kind: StepKind
+    status: StepStatus
+    outcome_code: str | None
+    status_message: str | None
+    started_ns: int
+    ended_ns: int
+    provider: str | None
+    provider_type: ProviderType
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_micro_usd: int | None
+    span_digest: bytes
+    step_hash: bytes
+    run_key: UUID | None
+
+
+class Refusal(Struct, frozen=True, gc=False, kw_only=True):
+    """A span that was not taken as a step, kept for people."""
+
+    id: UUID
+    trace_id: str | None
+    span_id: str | None
+    kind: RefusalKind
+    reason: str
+    span_digest: bytes | None
+    body: bytes | None
+    refused_at: datetime
+
+
+class RunStep(Struct, frozen=True, gc=False):
+    """A step's place in its run."""
+
+    run_key: UUID
+    position: int
+    trace_id: str
+    step_index: int
+
+
+class TraceWriting(Protocol):
+    """`trace_writing_capability`: the chain's write side."""
+
+    def create_heads(self, heads: Sequence[TraceHead], now: datetime) -> InsertRows:
+        """Make heads for traces that have none."""
+
+    def lock_heads(self, trace_ids: Sequence[str]) -> Read[TraceHead]:
+        """Lock the heads, in the order of their ids."""
+
+    def move_heads(self, heads: Sequence[TraceHead], now: datetime) -> InsertRows:
+        """Write the heads' new state."""
+
+    def known_steps(self, trace_ids: Sequence[str]) -> Read[KnownStep]:
+        """Every chained step of the traces, by trace and chain number."""
+
+    def known_refusals(self, trace_ids: Sequence[str]) -> Read[tuple[str, str, bytes]]:
+        """Trace id, span id and digest of every differing duplicate that was kept."""
+
+    def insert_steps(self, steps: Sequence[StepRecord]) -> InsertRows:
+        """Append steps."""
+
+    def insert_payloads(self, payloads: Sequence[StepPayload]) -> InsertRows:
+        """Append payloads."""
+
+    def insert_run_steps(self, steps: Sequence[RunStep]) -> InsertRows:
+        """Append assignments."""
+
+    def insert_refusals(self, refusals: Sequence[Refusal]) -> InsertRows:
+        """Keep refused spans."""
+
+    def latest_seals(self, run_keys: Sequence[UUID]) -> Read[SealRecord]:
+        """The newest seal of each run."""
+
+    def insert_seals(self, seals: Sequence[SealRecord]) -> InsertRows:
+        """Append seals."""
+
+
+class TraceHeadSummary(Struct, frozen=True, gc=False, kw_only=True):
+    """A trace as proof shows it."""
+
+    trace_id: str
+    step_count: int
+    refused_count: int
+    head_hash: bytes
+    created_at: datetime
+
+
+class TracesStore(Protocol):
+    """`traces_store_capability`: the chain's read side."""
+
+    def step_records(self, run_keys: Sequence[UUID]) -> Read[tuple[RunStep, StepRecord | None]]:
+        """The runs' steps by run and position; None where an assignment has lost its step."""
+
+    def seals(self, run_keys: Sequence[UUID]) -> Read[SealRecord]:
+        """Every seal of the runs, by run and version."""
+
+    def payloads(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, StepPayload]]:
+        """The payloads of the runs' steps, by run and position."""
+
+    def heads(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, TraceHeadSummary]]:
+        """The traces that hold steps of the runs."""
+
+
+class FeedbackEvent(Struct, frozen=True, gc=False, kw_only=True):
+    """A ledger entry about a signal, as folding needs it."""
+
+    fingerprint: str
+    event_type: str
+    actor: Actor
+    reason: str | None
+    after_state: str | None
+    created_at: datetime
+
+
+class AuditLedgerRead(Protocol):
+    """`audit_ledger_read_capability`: what the ledger says of signals."""
+
+    def feedback_events(self, fingerprints: Sequence[str]) -> Read[FeedbackEvent]:
+        """Every feedback entry of the signals, oldest first (ties by id)."""
+
+
+class AuditLedgerWrite(Protocol):
+    """`audit_ledger_write_capability`: how the registry records a change."""
+
+    def insert_entries(
+        self, events: Sequence[AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
+    ) -> InsertRows:
+        """Append one entry an event."""
