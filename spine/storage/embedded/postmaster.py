@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from spine.storage.embedded.cluster import system_identifier
-from spine.storage.embedded.layout import PORT
+from spine.storage.embedded.layout import PORT, SOCKET_LOCK
 from spine.storage.embedded.locks import POLL_SECONDS, is_free
 from spine.storage.embedded.roles import MAINTENANCE_DATABASE, SUPERUSER
 from spine.storage.embedded.session import PostgresAddress, run_sql
@@ -90,8 +90,8 @@ def is_postmaster(pid: int, cluster: Path) -> bool:
     return str(cluster) in listing.stdout
 
 
-def remove_stale_pid_file(cluster: Path) -> None:
-    """Remove postmaster.pid when it names a zombie or another program, at which PostgreSQL itself would give up.
+def remove_stale_pid_files(cluster: Path, socket_dir: Path) -> None:
+    """Remove the two files whose pid, of a zombie or another program, would make PostgreSQL itself give up.
 
     Only to be called under the guard and with the server lock held, when no process of our own making lives.
     """
@@ -100,6 +100,7 @@ def remove_stale_pid_file(cluster: Path) -> None:
         reap(pid)
     if pid is None or not is_postmaster(pid, cluster):
         (cluster / "postmaster.pid").unlink(missing_ok=True)
+        (socket_dir / SOCKET_LOCK).unlink(missing_ok=True)
 
 
 def stop_server(cluster: Path, server_lock: Path) -> bool:

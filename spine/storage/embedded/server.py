@@ -5,9 +5,10 @@ adopted by the next start.
 """
 
 import atexit
-import contextlib
+import errno
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +56,15 @@ class EmbeddedPostgres:
         `report` gets one line for each thing that takes time or that the operator should know.
         """
         binaries = find_binaries()
+        try:
+            return cls._start(data_dir, binaries, report)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(data_dir) from error
+            raise
+
+    @classmethod
+    def _start(cls, data_dir: Path, binaries: Binaries, report: Report) -> Self:
         layout = prepare_data_dir(data_dir)
         guard = FileLock(layout.guard_lock)
         try:
@@ -114,8 +124,7 @@ class EmbeddedPostgres:
         if not stop_server(self.data_dir, self._layout.server_lock):
             _log.warning("the PostgreSQL server of %s did not stop", self.data_dir)
             return
-        with contextlib.suppress(OSError):  # tidiness only: the next start would use it again
-            self.socket_dir.rmdir()
+        shutil.rmtree(self.socket_dir, ignore_errors=True)  # private to this server; the next start makes it again
 
     def _maintenance(self) -> PostgresAddress:
         return self.connection(roles.SUPERUSER, roles.MAINTENANCE_DATABASE)

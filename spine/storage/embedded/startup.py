@@ -29,7 +29,7 @@ from spine.storage.embedded.postmaster import (
     ask,
     is_postmaster,
     read_pid_file,
-    remove_stale_pid_file,
+    remove_stale_pid_files,
     stop_server,
 )
 
@@ -38,6 +38,7 @@ SILENCE_SECONDS = 5.0  # a live server whose socket is gone for longer is restar
 UNREACHABLE = (
     "another process uses it with a server whose socket cannot be reached from here (a container? PrivateTmp?)"
 )
+LOG_SPACE_BYTES = 64 << 10
 LOG_KEPT_BYTES = 16 << 20  # a longer log becomes postgres.log.1 at the next start
 
 
@@ -118,9 +119,9 @@ class Startup:
         """Start the postmaster, which inherits the lock; returns the socket directory and the log's size before."""
         cluster, account = placement.cluster, placement.account
         require_free_space(cluster, WARM_FREE_BYTES)
-        remove_stale_pid_file(cluster)
         write_authentication(cluster, account)
         socket_dir = make_socket_dir(self._layout, cluster, account)
+        remove_stale_pid_files(cluster, socket_dir)
         command = server_command(cluster, socket_dir, placement.binaries)
         log = _open_log(self._layout.log)
         try:
@@ -138,6 +139,7 @@ class Startup:
                 tail = self._layout.log_tail(log_start)
                 if OUT_OF_SPACE in tail:
                     raise DiskFull(cluster)
+                require_free_space(cluster, LOG_SPACE_BYTES)  # or the server could not even say so
                 raise StartFailed(cluster, "the server process ended", tail)
             busy = "it is still recovering and goes on; the next start joins it"
             self._check_deadline(cluster, busy if answer is Answer.BUSY else "it does not answer")

@@ -1,0 +1,232 @@
+"""Who runs the server: an ordinary user, root in a user namespace, or the account to which root drops."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from spine.storage.embedded.binaries import SYSTEM_ROOT, find_binaries
+from spine.storage.embedded.layout import Layout
+from tests.spine.storage.embedded.conftest import copy_site, end_server
+from tests.spine.storage.embedded.processes import Holder, execute, fetch, is_running, postmaster_pid
+
+Hold = Callable[..., Holder]
+
+NOBODY = 65534
+NAMELESS = 54321
+SYSTEM_PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take on other accounts")
+needs_system_python = pytest.mark.skipif(
+    not Path(SYSTEM_PYTHON).exists(), reason="no interpreter that every user may execute"
+)
+
+
+def has_namespaces() -> bool:
+    return subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode == 0
+
+
+needs_namespaces = pytest.mark.skipif(
+    os.geteuid() != 0 or not has_namespaces(), reason="the kernel does not let us make user namespaces"
+)
+
+
+def runs_as(cluster: Path) -> int:
+    """The uid of the live postmaster, as the machine sees it."""
+    return Path("/proc", str(postmaster_pid(cluster))).stat().st_uid
+
+
+@pytest.fixture
+def public_dir() -> Iterator[Path]:
+    """A directory that every account may enter (pytest's own are closed)."""
+    place = Path(tempfile.mkdtemp(prefix="hoc-test-", dir="/tmp"))
+    place.chmod(0o755)
+    yield place
+    end_server(place / "data" / "postgres")
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def relocated(data_dir: Path) -> Iterator[Path]:
+    """Where the cluster of `data_dir` goes when its account cannot enter it; removed afterwards."""
+    place = Layout(data_dir.resolve()).relocated_cluster
+    yield place
+    end_server(place)
+    shutil.rmtree(place.parent, ignore_errors=True)
+
+
+@needs_namespaces
+class TestRootInANamespace:
+    def test_files_stay_roots_behind_closed_parents(self, data_dir: Path) -> None:
+        data_dir.mkdir(mode=0o700)
+        with EmbeddedPostgres.start(data_dir) as running:
+            assert running.data_dir.stat().st_uid == 0
+            assert runs_as(running.data_dir) == 0
+            ours, theirs = Path("/proc/self/ns/user"), Path(f"/proc/{postmaster_pid(running.data_dir)}/ns/user")
+            assert ours.readlink() != theirs.readlink()
+
+    def test_another_user_is_not_taken_for_root(self, data_dir: Path, open_site: Path) -> None:
+        """Unmapped users look like `nobody` to a server in a namespace, so root must not look like that too."""
+        with EmbeddedPostgres.start(data_dir) as running:
+            running.socket_dir.chmod(0o755)
+            (running.socket_dir / ".s.PGSQL.5432").chmod(0o777)
+            attempt = subprocess.run(
+                [SYSTEM_PYTHON, "-c", CONNECT_AS_SUPERUSER, str(running.socket_dir)],
+                env={"PYTHONPATH": str(open_site)},
+                user=NAMELESS,
+                group=NAMELESS,
+                extra_groups=[],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            running.socket_dir.chmod(0o700)
+        assert "Peer authentication failed" in attempt.stderr
+
+
+CONNECT_AS_SUPERUSER = """
+import asyncio, asyncpg, sys
+asyncio.run(asyncpg.connect(host=sys.argv[1], port=5432, user="postgres", database="postgres", ssl=False))
+"""
+
+
+@needs_root
+class TestRootDroppedToAnAccount:
+    @pytest.fixture(autouse=True)
+    def account(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOC_PG_USER", "nobody")
+
+    def test_the_server_runs_as_the_chosen_account(self, public_dir: Path, hold: Hold) -> None:
+        with EmbeddedPostgres.start(public_dir / "data") as running:
+            assert runs_as(running.data_dir) == running.data_dir.stat().st_uid == NOBODY
+            assert running.data_dir == public_dir / "data" / "postgres"
+            assert fetch(running.connection(), "SELECT system_user") == "peer:root"
+            other = hold(public_dir / "data")
+            assert other.answer()["system_identifier"] == running.system_identifier
+        other.tell("stop")
+        assert not is_running(public_dir / "data")
+
+    def test_its_cluster_stays_its_own_without_the_variable(
+        self, public_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        EmbeddedPostgres.start(public_dir / "data").stop()
+        monkeypatch.delenv("HOC_PG_USER")
+        with EmbeddedPostgres.start(public_dir / "data") as running:
+            assert runs_as(running.data_dir) == NOBODY
+
+    def test_a_cluster_of_roots_is_handed_over(self, public_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("HOC_PG_USER")
+        if not has_namespaces():
+            pytest.skip("root's own cluster needs a user namespace")
+        with EmbeddedPostgres.start(public_dir / "data") as running:
+            execute(running.connection("hoc_owner"), "CREATE TABLE kept AS SELECT 42 AS answer")
+        monkeypatch.setenv("HOC_PG_USER", "nobody")
+        reports: list[str] = []
+        with EmbeddedPostgres.start(public_dir / "data", report=reports.append) as running:
+            assert fetch(running.connection("hoc_owner"), "SELECT answer FROM kept") == 42
+            assert runs_as(running.data_dir) == NOBODY
+        assert any("now belongs to nobody" in line for line in reports)
+
+    @needs_system_python
+    def test_closed_directories_are_left_closed(self, data_dir: Path, relocated: Path, hold: Hold) -> None:
+        """Neither the package nor the data directory can be entered: a copy of the one, another place for the other."""
+        site = data_dir.with_name("site")
+        copy_site(site)
+        parents = [data_dir.parent, data_dir.parent.parent, site]
+        site.chmod(0o700)
+        before = [parent.stat().st_mode for parent in parents]
+        copied = SYSTEM_ROOT / f"pg-{find_binaries().version}"
+        had_copy = copied.exists()
+        try:
+            holder = hold(data_dir, pythonpath=site, command=(SYSTEM_PYTHON,))
+            held = holder.answer()
+            assert Path(held["cluster"]) == relocated
+            assert runs_as(relocated) == NOBODY
+            assert any(f"lies in {relocated}" in line for line in held["reports"])
+            assert any(f"runs from {copied}" in line for line in held["reports"])
+            holder.tell("stop")
+            assert [parent.stat().st_mode for parent in parents] == before
+            again = hold(data_dir, pythonpath=site, command=(SYSTEM_PYTHON,))
+            assert again.answer()["system_identifier"] == held["system_identifier"]
+        finally:
+            if not had_copy:
+                shutil.rmtree(copied, ignore_errors=True)
+
+    @pytest.mark.parametrize("name", ["root", "no-such-account"])
+    def test_an_account_that_will_not_do_is_named(
+        self, public_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv("HOC_PG_USER", name)
+        with pytest.raises(EmbeddedPostgresError, match=name):
+            EmbeddedPostgres.start(public_dir / "data")
+
+
+@needs_root
+class TestRootWithoutNamespaces:
+    def test_the_service_account_takes_over(self, public_dir: Path, hold: Hold, tmp_path: Path) -> None:
+        """The kernel refuses user namespaces in a chroot, just as Docker's seccomp profile does."""
+        inside = 'mount --rbind / "$0" && exec chroot "$0" "$@"'
+        command = ("unshare", "--mount", "sh", "-c", inside, str(tmp_path), sys.executable)
+        if subprocess.run([*command[:-1], "true"], capture_output=True, check=False).returncode != 0:
+            pytest.skip("a private mount of the root directory is not allowed here")
+        holder = hold(public_dir / "data", command=command)
+        held = holder.answer()
+        assert pwd.getpwuid(runs_as(Path(held["cluster"]))).pw_name in {"postgres", "nobody"}
+        holder.tell("stop")
+        assert not is_running(public_dir / "data")
+
+
+@needs_root
+@needs_system_python
+class TestOrdinaryUser:
+    @pytest.fixture
+    def hold_as(self, hold: Hold, open_site: Path) -> Callable[[Path, int], Holder]:
+        return lambda data_dir, user: hold(data_dir, user=user, pythonpath=open_site, command=(SYSTEM_PYTHON,))
+
+    def test_runs_and_shares_its_own_server(self, public_dir: Path, hold_as: Callable[[Path, int], Holder]) -> None:
+        os.chown(public_dir, NOBODY, NOBODY)
+        first = hold_as(public_dir / "data", NOBODY)
+        held = first.answer()
+        assert runs_as(Path(held["cluster"])) == NOBODY
+        second = hold_as(public_dir / "data", NOBODY)
+        assert second.answer()["system_identifier"] == held["system_identifier"]
+        first.kill()
+        second.tell("stop")
+        assert not is_running(public_dir / "data")
+
+    def test_a_uid_without_a_name_is_told_so(self, public_dir: Path, hold_as: Callable[[Path, int], Holder]) -> None:
+        os.chown(public_dir, NAMELESS, NAMELESS)
+        answer = hold_as(public_dir / "data", NAMELESS).answer()
+        assert answer["error"] == "UnknownUser"
+        assert str(NAMELESS) in answer["message"]
+
+    def test_roots_data_directory_is_refused(self, public_dir: Path, hold_as: Callable[[Path, int], Holder]) -> None:
+        (public_dir / "data").mkdir()
+        answer = hold_as(public_dir / "data", NOBODY).answer()
+        assert answer["error"] == "DataDirNotOwned"
+        assert "belongs to root, but this process runs as nobody" in answer["message"]
+
+    def test_roots_cluster_in_a_directory_of_ones_own_is_refused(
+        self, public_dir: Path, hold_as: Callable[[Path, int], Holder]
+    ) -> None:
+        (public_dir / "data" / "postgres").mkdir(parents=True, mode=0o700)
+        os.chown(public_dir / "data", NOBODY, NOBODY)
+        assert hold_as(public_dir / "data", NOBODY).answer()["error"] == "DataDirNotOwned"
+
+    def test_a_closed_parent_is_named(self, tmp_path: Path, hold_as: Callable[[Path, int], Holder]) -> None:
+        answer = hold_as(tmp_path / "data", NOBODY).answer()
+        assert answer["error"] == "DataDirUnreachable"
+        assert str(tmp_path) in answer["message"]
+
+    def test_root_does_not_run_a_strangers_cluster(self, public_dir: Path) -> None:
+        (public_dir / "data" / "postgres").mkdir(parents=True)
+        os.chown(public_dir / "data" / "postgres", NAMELESS, NAMELESS)
+        with pytest.raises(EmbeddedPostgresError, match=f"belongs to uid {NAMELESS}"):
+            EmbeddedPostgres.start(public_dir / "data")
