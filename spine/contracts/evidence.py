@@ -20,7 +20,7 @@ from spine.contracts.enums import (
     RulePhase,
     SourceStatus,
 )
-from spine.contracts.paging import NestedPage
+from spine.contracts.paging import NestedPage, PageRequest
 from spine.contracts.scalars import BigInt, Json
 
 
@@ -38,6 +38,30 @@ class IncidentSummary(Struct, frozen=True, gc=False, kw_only=True):
     error_code: Annotated[str | None, Meta(description="The failure's code.")]
     error_message: Annotated[str | None, Meta(description="The failure's text.")]
     created_at: Annotated[datetime, Meta(description="When it was opened (UTC).")]
+
+
+class IncidentFilter(Struct, frozen=True, kw_only=True):
+    """Which incidents are wanted; a list field means any of its values."""
+
+    severity: tuple[IncidentSeverity, ...] = ()
+    category: tuple[IncidentCategory, ...] = ()
+    trigger_type: tuple[IncidentTrigger, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class ListIncidents(Struct, frozen=True, kw_only=True):
+    """Ask for a page of incidents, newest first."""
+
+    page: PageRequest
+    filter: IncidentFilter = IncidentFilter()
+    count: bool = False
+
+
+class IncidentsByKey(Struct, frozen=True):
+    """Ask for incidents by key; absent and foreign ones are left out."""
+
+    incident_keys: tuple[UUID, ...]
 
 
 class PolicyEvaluationSummary(Struct, frozen=True, gc=False, kw_only=True):

@@ -44,6 +44,12 @@ class ListPolicyRules(Struct, frozen=True, kw_only=True):
     count: bool = False
 
 
+class RulesByKey(Struct, frozen=True):
+    """Ask for rules by key; absent and foreign ones are left out."""
+
+    rule_keys: tuple[UUID, ...]
+
+
 class CreatePolicyRule(Struct, frozen=True, kw_only=True):
     """Write a new rule; its condition is compiled against the fact model first."""
 
@@ -105,6 +111,12 @@ class ListLimits(Struct, frozen=True, kw_only=True):
     page: PageRequest
     status: LimitStatus | None = None
     count: bool = False
+
+
+class LimitsByKey(Struct, frozen=True):
+    """Ask for limits by key; absent and foreign ones are left out."""
+
+    limit_keys: tuple[UUID, ...]
 
 
 class CreateLimit(Struct, frozen=True, kw_only=True):

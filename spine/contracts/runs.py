@@ -24,6 +24,7 @@ from spine.contracts.enums import (
 )
 from spine.contracts.paging import PageRequest
 from spine.contracts.scalars import BigInt
+from spine.contracts.spans import SpanBatch
 
 
 class EvaluationOfLimit(StrEnum):
@@ -130,6 +131,12 @@ class ListRuns(Struct, frozen=True, kw_only=True):
     filter: RunFilter = RunFilter()
     order: RunOrder = RunOrder.STARTED_AT_DESC
     count: bool = False
+
+
+class RunsByKey(Struct, frozen=True):
+    """Ask for runs by key; absent and foreign ones are left out."""
+
+    run_keys: tuple[UUID, ...]
 
 
 class RunGrouping(StrEnum):
@@ -256,6 +263,12 @@ class RunChanged(Struct, frozen=True):
     """Which run a mutation changed; it is read again to show its new state."""
 
     run_key: UUID
+
+
+class IngestSpans(Struct, frozen=True):
+    """Take one export of spans."""
+
+    batch: SpanBatch
 
 
 class IngestOutcome(Struct, frozen=True):

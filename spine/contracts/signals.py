@@ -60,6 +60,25 @@ class ListSignals(Struct, frozen=True, kw_only=True):
     count: bool = False
 
 
+class SignalsByKey(Struct, frozen=True):
+    """Ask for signals by key; absent and foreign ones are left out."""
+
+    signal_keys: tuple[UUID, ...]
+
+
+class SignalsForRuns(Struct, frozen=True, kw_only=True):
+    """Ask for the newest `first` signals of each run."""
+
+    run_keys: tuple[UUID, ...]
+    first: int
+
+
+class SignalFeedbackRequest(Struct, frozen=True):
+    """Ask for the feedback on signals; a fingerprint without any has a value too."""
+
+    fingerprints: tuple[str, ...]
+
+
 class ChangeSignal(Struct, frozen=True, kw_only=True):
     """Leave feedback on a signal; `reason` is for people."""
 
