@@ -106,10 +106,12 @@ def _json_value(value: object, depth: int) -> AttributeValue:
         return None
     if not isinstance(value, dict):
         raise Unreadable("an attribute value is not an object")
-    known = [(read, raw) for name, raw in value.items() if raw is not None and (read := _VALUE_READERS.get(name))]
+    if len(value) == 1 and type(text := value.get("stringValue")) is str:  # by far the most: an eighth of the time
+        return text
+    known = [name for name, raw in value.items() if raw is not None and name in _VALUE_READERS]
     if len(known) > 1:
         raise Unreadable("an attribute has more than one value")
-    return known[0][0](known[0][1], depth) if known else None
+    return _VALUE_READERS[known[0]](value[known[0]], depth) if known else None
 
 
 def _json_string(raw: object, _depth: int) -> str:
