@@ -1,0 +1,207 @@
+"""The audit ledger: appending entries, listing them newest first, and what people said of signals."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, bindparam, func, select, tuple_
+
+from domains.logs.driver import TENANT
+from domains.logs.tables import audit_ledger
+from spine.contracts.actors import Actor
+from spine.contracts.enums import ActorKind, AuditEntityType
+from spine.contracts.ledger import AuditEntry, AuditEvent, AuditFilter
+from spine.contracts.ports import FeedbackEvent
+from spine.contracts.scalars import Json
+from spine.contracts.statements import InsertRows, Read, Row
+from spine.services.canonical_json import json_text
+from spine.services.ids import node_id, uuid7
+
+ledger = audit_ledger.c
+
+ACTOR_KINDS: dict[str, Any] = {kind.value: kind for kind in ActorKind}
+ENTITY_TYPES: dict[str, Any] = {kind.value: kind for kind in AuditEntityType}
+
+FEEDBACK_EVENTS = ("SignalAcknowledged", "SignalSuppressed", "SignalReopened", "SignalEscalated")
+
+FEEDBACK = (
+    select(
+        ledger.entity_id,
+        ledger.event_type,
+        ledger.actor_kind,
+        ledger.actor_id,
+        ledger.actor_name,
+        ledger.reason,
+        ledger.after_state,
+        ledger.created_at,
+    )
+    .where(
+        ledger.tenant_id == TENANT,
+        ledger.entity_type == AuditEntityType.SIGNAL.value,
+        ledger.entity_id == func.any(bindparam("fingerprints", type_=ARRAY(Text))),
+        ledger.event_type == func.any(bindparam("event_types", type_=ARRAY(Text))),
+    )
+    .order_by(ledger.created_at, ledger.id)
+)
+
+ENTRY_COLUMNS = (
+    ledger.id,
+    ledger.operation,
+    ledger.event_type,
+    ledger.entity_type,
+    ledger.entity_id,
+    ledger.actor_kind,
+    ledger.actor_id,
+    ledger.actor_name,
+    ledger.reason,
+    ledger.before_state,
+    ledger.after_state,
+    ledger.request_id,
+    ledger.created_at,
+)
+
+CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "event_type": ledger.event_type == func.any(bindparam("event_type", type_=ARRAY(Text))),
+    "entity_type": ledger.entity_type == func.any(bindparam("entity_type", type_=ARRAY(Text))),
+    "entity_id": ledger.entity_id == bindparam("entity_id", type_=Text),
+    "actor_id": ledger.actor_id == bindparam("actor_id", type_=Text),
+    "created_after": ledger.created_at >= bindparam("created_after", type_=ledger.created_at.type),
+    "created_before": ledger.created_at < bindparam("created_before", type_=ledger.created_at.type),
+    "after": tuple_(ledger.created_at, ledger.id)
+    < tuple_(bindparam("after_created_at", type_=ledger.created_at.type), bindparam("after_id", type_=ledger.id.type)),
+}
+
+
+@lru_cache(maxsize=128)
+def _matching(names: tuple[str, ...]) -> Select[Any]:
+    """Entries that meet these conditions, newest first: one statement per set of conditions."""
+    return (
+        select(*ENTRY_COLUMNS)
+        .where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
+        .order_by(ledger.created_at.desc(), ledger.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+@lru_cache(maxsize=128)
+def _counting(names: tuple[str, ...]) -> Select[Any]:
+    """How many entries meet these conditions."""
+    return (
+        select(func.count())
+        .select_from(audit_ledger)
+        .where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
+    )
+
+
+def insert_entries(
+    events: Sequence[AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
+) -> InsertRows:
+    """Append one entry an event; a U+0000, which PostgreSQL text cannot hold, becomes U+FFFD."""
+    return InsertRows(
+        table=audit_ledger,
+        columns=(
+            "id",
+            "operation",
+            "event_type",
+            "entity_type",
+            "entity_id",
+            "actor_kind",
+            "actor_id",
+            "actor_name",
+            "reason",
+            "before_state",
+            "after_state",
+            "request_id",
+            "created_at",
+        ),
+        rows=[
+            (
+                uuid7(),
+                _clean(operation),
+                event.event_type,
+                event.entity_type,
+                _clean(event.entity_id),
+                actor.kind,
+                actor.id,
+                actor.name,
+                _clean(event.reason),
+                _state(event.before),
+                _state(event.after),
+                _clean(request_id),
+                now,
+            )
+            for event in events
+        ],
+    )
+
+
+def feedback_events(fingerprints: Sequence[str]) -> Read[FeedbackEvent]:
+    """Every feedback entry of the signals, oldest first (ties by id)."""
+    return Read(FEEDBACK, {"fingerprints": list(fingerprints), "event_types": list(FEEDBACK_EVENTS)}, _feedback_event)
+
+
+def matching_entries(wanted: AuditFilter, after: tuple[datetime, UUID] | None, limit: int) -> Read[AuditEntry]:
+    """At most `limit` entries, newest first, behind the one with this time and key."""
+    params = _params(wanted)
+    names = tuple(params)
+    if after is not None:
+        names = (*names, "after")
+        params |= {"after_created_at": after[0], "after_id": after[1]}
+    return Read(_matching(names), params | {"limit": limit}, _entry)
+
+
+def count_entries(wanted: AuditFilter) -> Read[int]:
+    """How many entries there are, whatever the page."""
+    params = _params(wanted)
+    return Read(_counting(tuple(params)), params, lambda row: int(row[0]))
+
+
+def _params(wanted: AuditFilter) -> dict[str, object]:
+    """The conditions that are asked for, by name, in one fixed order."""
+    params: Mapping[str, object] = {
+        "event_type": list(wanted.event_type) or None,
+        "entity_type": list(wanted.entity_type) or None,
+        "entity_id": wanted.entity_id,
+        "actor_id": wanted.actor_id,
+        "created_after": wanted.created_after,
+        "created_before": wanted.created_before,
+    }
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else text.replace("\x00", "\ufffd")
+
+
+def _state(state: object) -> str | None:
+    return None if state is None else json_text(state)
+
+
+def _feedback_event(row: Row) -> FeedbackEvent:
+    return FeedbackEvent(
+        fingerprint=row[0],
+        event_type=row[1],
+        actor=Actor(ACTOR_KINDS[row[2]], row[3], row[4]),
+        reason=row[5],
+        after_state=row[6],
+        created_at=row[7],
+    )
+
+
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(
+        key=row[0],
+        id=node_id("AuditEntry", row[0]),
+        operation=row[1],
+        event_type=row[2],
+        entity_type=ENTITY_TYPES[row[3]],
+        entity_id=row[4],
+        actor=Actor(ACTOR_KINDS[row[5]], row[6], row[7]),
+        reason=row[8],
+        before_state=None if row[9] is None else Json(row[9]),
+        after_state=None if row[10] is None else Json(row[10]),
+        request_id=row[11],
+        created_at=row[12],
+    )

@@ -1,0 +1,139 @@
+"""The chain's read side: what verification recomputes, exactly as it is stored.
+
+Decoding judges nothing: a closed set is left as its text, so an edited row reaches verification instead of an error.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+
+from domains.logs.driver import RUN_KEYS, SEAL_COLUMNS, TENANT, seal_of
+from domains.logs.tables import run_steps, step_payloads, trace_steps, traces
+from domains.logs.tables import seals as seals_table
+from spine.contracts.ports import RunStep, TraceHeadSummary
+from spine.contracts.records import SealRecord, StepPayload, StepRecord
+from spine.contracts.statements import Read, Row
+
+STEP_FIELDS = StepRecord.__struct_fields__
+
+# The record's own place is selected beside the assignment's: the join makes them equal, or the record absent.
+STEP_RECORDS = (
+    select(
+        run_steps.c.run_id,
+        run_steps.c.position,
+        run_steps.c.trace_id.label("placed_trace_id"),
+        run_steps.c.step_index.label("placed_step_index"),
+        *(trace_steps.c[name] for name in STEP_FIELDS),
+    )
+    .select_from(
+        run_steps.outerjoin(
+            trace_steps,
+            and_(
+                trace_steps.c.tenant_id == run_steps.c.tenant_id,
+                trace_steps.c.trace_id == run_steps.c.trace_id,
+                trace_steps.c.step_index == run_steps.c.step_index,
+            ),
+        ),
+    )
+    .where(run_steps.c.tenant_id == TENANT, run_steps.c.run_id == func.any(RUN_KEYS))
+    .order_by(run_steps.c.run_id, run_steps.c.position)
+)
+
+SEALS = (
+    select(*SEAL_COLUMNS)
+    .where(seals_table.c.tenant_id == TENANT, seals_table.c.run_id == func.any(RUN_KEYS))
+    .order_by(seals_table.c.run_id, seals_table.c.version)
+)
+
+PAYLOADS = (
+    select(run_steps.c.run_id, *(step_payloads.c[name] for name in StepPayload.__struct_fields__))
+    .select_from(
+        run_steps.join(
+            step_payloads,
+            and_(
+                step_payloads.c.tenant_id == run_steps.c.tenant_id,
+                step_payloads.c.trace_id == run_steps.c.trace_id,
+                step_payloads.c.step_index == run_steps.c.step_index,
+            ),
+        ),
+    )
+    .where(run_steps.c.tenant_id == TENANT, run_steps.c.run_id == func.any(RUN_KEYS))
+    .order_by(run_steps.c.run_id, run_steps.c.position)
+)
+
+_placed = (
+    select(run_steps.c.run_id, run_steps.c.trace_id)
+    .where(run_steps.c.tenant_id == TENANT, run_steps.c.run_id == func.any(RUN_KEYS))
+    .distinct()
+    .subquery("placed")
+)
+
+HEADS = (
+    select(_placed.c.run_id, *(traces.c[name] for name in TraceHeadSummary.__struct_fields__))
+    .select_from(_placed.join(traces, traces.c.trace_id == _placed.c.trace_id))
+    .where(traces.c.tenant_id == TENANT)
+    .order_by(_placed.c.run_id, traces.c.trace_id)
+)
+
+
+def step_records(run_keys: Sequence[UUID]) -> Read[tuple[RunStep, StepRecord | None]]:
+    """The runs' steps by run and position; None where an assignment has lost its step."""
+    return Read(STEP_RECORDS, {"run_keys": list(run_keys)}, _placed_step)
+
+
+def seals(run_keys: Sequence[UUID]) -> Read[SealRecord]:
+    """Every seal of the runs, by run and version."""
+    return Read(SEALS, {"run_keys": list(run_keys)}, seal_of)
+
+
+def payloads(run_keys: Sequence[UUID]) -> Read[tuple[UUID, StepPayload]]:
+    """The payloads of the runs' steps, by run and position."""
+    return Read(PAYLOADS, {"run_keys": list(run_keys)}, lambda row: (row[0], StepPayload(*row[1:])))
+
+
+def heads(run_keys: Sequence[UUID]) -> Read[tuple[UUID, TraceHeadSummary]]:
+    """The traces that hold steps of the runs."""
+    return Read(HEADS, {"run_keys": list(run_keys)}, _head)
+
+
+def _placed_step(row: Row) -> tuple[RunStep, StepRecord | None]:
+    placed = RunStep(row[0], row[1], row[2], row[3])
+    if row[4] is None:
+        return placed, None
+    return placed, StepRecord(
+        trace_id=row[4],
+        step_index=row[5],
+        span_id=row[6],
+        parent_span_id=row[7],
+        name=row[8],
+        kind=row[9],
+        skill_name=row[10],
+        status=row[11],
+        outcome_code=row[12],
+        status_message=row[13],
+        started_ns=row[14],
+        ended_ns=row[15],
+        provider=row[16],
+        provider_type=row[17],
+        model=row[18],
+        input_tokens=row[19],
+        output_tokens=row[20],
+        cost_micro_usd=row[21],
+        price_version=row[22],
+        finish_reason=row[23],
+        response_id=row[24],
+        marked=row[25],
+        span_digest=row[26],
+        input_digest=row[27],
+        output_digest=row[28],
+        attributes_digest=row[29],
+        prev_hash=row[30],
+        step_hash=row[31],
+    )
+
+
+def _head(row: Row) -> tuple[UUID, TraceHeadSummary]:
+    return row[0], TraceHeadSummary(
+        trace_id=row[1], step_count=row[2], refused_count=row[3], head_hash=row[4], created_at=row[5]
+    )
