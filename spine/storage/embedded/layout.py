@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spine.storage.embedded.account import Account
-from spine.storage.embedded.binaries import SYSTEM_ROOT
-from spine.storage.embedded.errors import DiskFull
+from spine.storage.embedded.errors import ClusterMissing, DiskFull
 
 PORT = 5432  # the socket directory is private, so the number need not be unique
 SOCKET_PATH_LIMIT = 103  # bytes: sun_path on macOS; Linux allows 107
 SOCKET_LOCK = f".s.PGSQL.{PORT}.lock"  # the longest name in the socket directory
 TMP = Path("/tmp")  # noqa: S108 -- only the base of private directories
+SYSTEM_ROOT = Path("/var/lib/hoc")  # only root writes here
 CLUSTER = "postgres"
 LOG_TAIL_BYTES = 16_384
 LOG_TAIL_LINES = 20
@@ -66,10 +66,32 @@ class Layout:
         """Where root puts it when the server's account cannot enter the data directory."""
         return SYSTEM_ROOT / self.digest / CLUSTER
 
+    @property
+    def pointer(self) -> Path:
+        """Names the cluster's place when that is not the usual one, so that the directory may be moved."""
+        return self.data_dir / "postgres.location"
+
     def existing_cluster(self) -> Path | None:
-        """The cluster that an earlier start completed."""
-        places = (self.usual_cluster, self.relocated_cluster) if os.geteuid() == 0 else (self.usual_cluster,)
-        return next((place for place in places if (place / "PG_VERSION").is_file()), None)
+        """The cluster that an earlier start completed. Raises ClusterMissing."""
+        places = [self.usual_cluster]
+        if self.pointer.exists():
+            places.append(Path(self.pointer.read_text("utf-8").strip()))
+        elif os.geteuid() == 0:
+            places.append(self.relocated_cluster)
+        for place in places:
+            if (place / "PG_VERSION").is_file() and self._is_allowed(place):
+                return place
+        if self.pointer.exists():
+            raise ClusterMissing(places[-1], self.pointer)
+        return None
+
+    def note_place(self, cluster: Path) -> None:
+        """Remember a place that is not the usual one."""
+        if cluster != self.usual_cluster:
+            self.pointer.write_text(f"{cluster}\n", "utf-8")
+
+    def _is_allowed(self, place: Path) -> bool:
+        return place == self.usual_cluster or place.parent.parent == SYSTEM_ROOT
 
     def log_tail(self, since: int = 0) -> str:
         """The last lines of the server's log, none from before the offset `since`."""
@@ -117,6 +139,13 @@ def give(path: Path, account: Account) -> None:
     """Make the account the owner of one file or directory, if it is not yet."""
     if path.lstat().st_uid != account.uid:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def make_passable(path: Path) -> None:
+    """Create a directory that other accounts may pass, but not list, whatever the umask; an existing one stays."""
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o711)
 
 
 def is_private(path: Path, owner: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spine.storage.embedded import account as accounts
 from spine.storage.embedded.account import Account
-from spine.storage.embedded.binaries import Binaries, executable_copy, make_system_root
+from spine.storage.embedded.binaries import Binaries, executable_copy
 from spine.storage.embedded.errors import (
     DataDirForeign,
     DataDirNotOwned,
@@ -20,7 +20,7 @@ from spine.storage.embedded.errors import (
 )
 from spine.storage.embedded.launch import run_program
 from spine.storage.embedded.launcher import CANNOT_BECOME, CANNOT_LAUNCH
-from spine.storage.embedded.layout import Layout, give
+from spine.storage.embedded.layout import SYSTEM_ROOT, Layout, give, make_passable
 
 Report = Callable[[str], None]
 
@@ -40,8 +40,9 @@ def prepare_data_dir(data_dir: Path) -> Layout:
         accounts.ordinary_account()
     layout = Layout(Path(os.path.realpath(data_dir)))
     try:
-        # Root may have to hand the server to another account, which must be able to pass through, but not to list.
-        layout.data_dir.mkdir(mode=0o711 if accounts.is_root() else 0o700, parents=True, exist_ok=True)
+        if accounts.is_root():  # which may have to hand the server to another account
+            make_passable(layout.data_dir)
+        layout.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except PermissionError as error:
         raise DataDirUnreachable(layout.data_dir, accounts.name_of(os.geteuid())) from error
     if not os.access(layout.data_dir, os.W_OK | os.X_OK):
@@ -103,8 +104,8 @@ def _reachable_cluster(layout: Layout, binaries: Binaries, account: Account, rep
     if _probe(binaries, account, layout.data_dir) == 0:
         return layout.usual_cluster
     cluster = layout.relocated_cluster
-    make_system_root()
-    cluster.parent.mkdir(mode=0o711, exist_ok=True)
+    make_passable(SYSTEM_ROOT)
+    make_passable(cluster.parent)
     report(f"the cluster of {layout.data_dir} lies in {cluster}: {account.label} cannot enter that directory")
     return cluster
 

@@ -87,7 +87,7 @@ def is_postmaster(pid: int, cluster: Path) -> bool:
     listing = subprocess.run(  # noqa: S603 -- a fixed program with a number
         ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return str(cluster) in listing.stdout
+    return f"postgres -D {cluster}" in listing.stdout
 
 
 def remove_stale_pid_files(cluster: Path, socket_dir: Path) -> None:

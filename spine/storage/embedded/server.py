@@ -88,6 +88,7 @@ class EmbeddedPostgres:
             # A server that recovers for longer than our timeout must go on, or it would never be done.
             if startup.launched and alone and not isinstance(error, StartTimeout):
                 stop_server(layout.existing_cluster() or layout.usual_cluster, layout.server_lock)
+                shutil.rmtree(startup.launched, ignore_errors=True)
             raise
         return held
 

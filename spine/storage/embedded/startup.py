@@ -45,11 +45,11 @@ LOG_KEPT_BYTES = 16 << 20  # a longer log becomes postgres.log.1 at the next sta
 class Startup:
     """One attempt to have a server on a data directory.
 
-    `alone` says that nobody else holds the directory; `launched` afterwards, that a server was started.
+    `alone` says that nobody else holds the directory; `launched` is the socket directory of a server started here.
     """
 
     def __init__(self, layout: Layout, binaries: Binaries, report: Callable[[str], None], *, alone: bool) -> None:
-        self.launched = False
+        self.launched: Path | None = None
         self._alone = alone
         self._layout = layout
         self._binaries = binaries
@@ -71,6 +71,7 @@ class Startup:
             if cluster is None:
                 self._report(f"creating a PostgreSQL {placement.binaries.version} cluster in {placement.cluster}")
                 create_cluster(placement.cluster, placement.account, placement.binaries, (lock.descriptor,))
+            self._layout.note_place(placement.cluster)
             self._deadline = time.monotonic() + START_SECONDS
             socket_dir, log_start = self._launch(placement, lock)
         finally:
@@ -121,6 +122,7 @@ class Startup:
         require_free_space(cluster, WARM_FREE_BYTES)
         write_authentication(cluster, account)
         socket_dir = make_socket_dir(self._layout, cluster, account)
+        self.launched = socket_dir
         remove_stale_pid_files(cluster, socket_dir)
         command = server_command(cluster, socket_dir, placement.binaries)
         log = _open_log(self._layout.log)
@@ -129,7 +131,6 @@ class Startup:
             run_detached(command, account, cwd=Path("/"), log=log, keep=(lock.descriptor,))
         finally:
             os.close(log)
-        self.launched = True
         self._report(f"started PostgreSQL {placement.binaries.version} on {cluster} as {account.label}")
         return socket_dir, log_start
 

@@ -9,10 +9,12 @@ import signal
 import sys
 from pathlib import Path
 
-from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError, binaries, layout, placement
 
 
 def main() -> None:
+    for module in (binaries, layout, placement):
+        vars(module)["SYSTEM_ROOT"] = Path(os.environ.get("TEST_SYSTEM_ROOT", layout.SYSTEM_ROOT))
     reports: list[str] = []
     try:
         server = EmbeddedPostgres.start(Path(sys.argv[1]), report=reports.append)

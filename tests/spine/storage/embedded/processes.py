@@ -29,6 +29,7 @@ class Holder:
         command: Sequence[str] = (sys.executable,),
         pythonpath: Path = ROOT,
         user: int | None = None,
+        umask: int = -1,
     ) -> None:
         script = pythonpath / Path(__file__).with_name("holder.py").relative_to(ROOT)
         identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
@@ -40,6 +41,7 @@ class Holder:
             cwd="/",
             text=True,
             start_new_session=True,
+            umask=umask,
             **identity,
         )
 

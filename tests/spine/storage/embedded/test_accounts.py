@@ -8,12 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from spine.storage.embedded.binaries import SYSTEM_ROOT, find_binaries
-from spine.storage.embedded.layout import Layout
 from tests.spine.storage.embedded.conftest import copy_site, end_server
 from tests.spine.storage.embedded.processes import Holder, execute, fetch, is_running, postmaster_pid
 
@@ -51,15 +50,6 @@ def public_dir() -> Iterator[Path]:
     yield place
     end_server(place / "data" / "postgres")
     shutil.rmtree(place)
-
-
-@pytest.fixture
-def relocated(data_dir: Path) -> Iterator[Path]:
-    """Where the cluster of `data_dir` goes when its account cannot enter it; removed afterwards."""
-    place = Layout(data_dir.resolve()).relocated_cluster
-    yield place
-    end_server(place)
-    shutil.rmtree(place.parent, ignore_errors=True)
 
 
 @needs_namespaces
@@ -135,29 +125,35 @@ class TestRootDroppedToAnAccount:
         assert any("now belongs to nobody" in line for line in reports)
 
     @needs_system_python
-    def test_closed_directories_are_left_closed(self, data_dir: Path, relocated: Path, hold: Hold) -> None:
+    def test_closed_directories_are_left_closed(self, data_dir: Path, public_dir: Path, hold: Hold) -> None:
         """Neither the package nor the data directory can be entered: a copy of the one, another place for the other."""
-        site = data_dir.with_name("site")
+        site, system_root = data_dir.with_name("site"), public_dir / "system"
         copy_site(site)
-        parents = [data_dir.parent, data_dir.parent.parent, site]
         site.chmod(0o700)
+        parents = [data_dir.parent, data_dir.parent.parent, site]
         before = [parent.stat().st_mode for parent in parents]
-        copied = SYSTEM_ROOT / f"pg-{find_binaries().version}"
-        had_copy = copied.exists()
-        try:
-            holder = hold(data_dir, pythonpath=site, command=(SYSTEM_PYTHON,))
-            held = holder.answer()
-            assert Path(held["cluster"]) == relocated
-            assert runs_as(relocated) == NOBODY
-            assert any(f"lies in {relocated}" in line for line in held["reports"])
-            assert any(f"runs from {copied}" in line for line in held["reports"])
-            holder.tell("stop")
-            assert [parent.stat().st_mode for parent in parents] == before
-            again = hold(data_dir, pythonpath=site, command=(SYSTEM_PYTHON,))
-            assert again.answer()["system_identifier"] == held["system_identifier"]
-        finally:
-            if not had_copy:
-                shutil.rmtree(copied, ignore_errors=True)
+
+        def start(place: Path) -> tuple[Holder, dict[str, Any]]:
+            environment = {"TEST_SYSTEM_ROOT": str(system_root)}
+            holder = hold(place, pythonpath=site, command=(SYSTEM_PYTHON,), environment=environment, umask=0o077)
+            return holder, holder.answer()
+
+        holder, held = start(data_dir)
+        cluster = Path(held["cluster"])
+        assert cluster.parent.parent == system_root
+        assert runs_as(cluster) == NOBODY
+        assert any(f"lies in {cluster}" in line for line in held["reports"])
+        assert any(f"runs from {system_root}/pg-" in line for line in held["reports"])
+        holder.tell("stop")
+        assert [parent.stat().st_mode for parent in parents] == before
+
+        moved = data_dir.rename(data_dir.with_name("moved"))
+        holder, again = start(moved)
+        assert again["system_identifier"] == held["system_identifier"]
+        holder.tell("stop")
+
+        shutil.rmtree(cluster)
+        assert start(moved)[1]["error"] == "ClusterMissing"
 
     @pytest.mark.parametrize("name", ["root", "no-such-account"])
     def test_an_account_that_will_not_do_is_named(

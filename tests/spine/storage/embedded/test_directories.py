@@ -21,8 +21,8 @@ Hold = Callable[..., Holder]
 class TestPaths:
     @pytest.mark.parametrize(
         "name",
-        ["with two  spaces", "with, comma and \"quotes\" and 'more'", "données", "/".join(["x" * 90] * 3)],
-        ids=["spaces", "punctuation", "accents", "long"],
+        ["two  spaces, \"quotes\" and 'données'", "/".join(["x" * 90] * 3)],
+        ids=["spaces and punctuation", "long"],
     )
     def test_any_path_will_do(self, data_dir: Path, name: str) -> None:
         with EmbeddedPostgres.start(data_dir / name) as running:
