@@ -263,7 +263,7 @@ def _canonical(span: SpanRecord) -> bytes:
 
     Floats, bytes and lists are tagged, so that no number formatting enters a hash and b"a" is not "YQ==".
     """
-    form = {field: _tagged(getattr(span, field)) for field in SpanRecord.__struct_fields__}
+    form = {field: _tagged(value) for field, value in structs.asdict(span).items()}
     try:
         return orjson.dumps(form, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate: no UTF-8 form, but an escaped one
@@ -293,5 +293,5 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(map(_cleaned, value))
     if isinstance(value, SpanRecord | SpanEvent):
-        return structs.replace(value, **{name: _cleaned(getattr(value, name)) for name in value.__struct_fields__})
+        return structs.replace(value, **{field: _cleaned(item) for field, item in structs.asdict(value).items()})
     return value

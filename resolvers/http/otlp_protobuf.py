@@ -75,15 +75,18 @@ def _proto_value(value: AnyValue, depth: int) -> AttributeValue:
         return safe_integer(value.int_value)
     if kind == "double_value":
         return safe_double(value.double_value)
-    if kind in ("array_value", "kvlist_value"):
-        return _proto_nested(value, depth)
-    plain: AttributeValue = getattr(value, kind) if kind in ("bool_value", "bytes_value") else None
-    return plain
+    if kind == "bool_value":
+        return value.bool_value
+    return None if kind is None else _proto_rarer(value, kind, depth)
 
 
-def _proto_nested(value: AnyValue, depth: int) -> list[AttributeValue] | Attributes:
+def _proto_rarer(value: AnyValue, kind: str, depth: int) -> AttributeValue:
+    if kind == "bytes_value":
+        return value.bytes_value
+    if kind not in ("array_value", "kvlist_value"):
+        return None  # a kind of a later version
     if depth <= 0:
         raise too_deep()
-    if value.HasField("array_value"):
+    if kind == "array_value":
         return [_proto_value(item, depth - ARRAY_DEPTH) for item in value.array_value.values]
     return _proto_attributes(value.kvlist_value.values, depth - KVLIST_DEPTH)
