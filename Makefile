@@ -3,8 +3,9 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Any Python that is new enough and can make environments; PYTHON=... chooses another.
+SUITABLE := -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+	"$$p" $(SUITABLE) && echo "$$p" && break; done)
 
 .PHONY: demo test check bench schema constraints environment clean
 
@@ -38,7 +39,7 @@ PINNED := --quiet --resolver backtracking --generate-hashes --strip-extras --all
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 environment:
-	@test -n "$(PYTHON)" || { echo "HOC Spine needs Python 3.11 or newer with its venv module (on Debian and Ubuntu:" \
+	@"$(PYTHON)" $(SUITABLE) || { echo "HOC Spine needs Python 3.11 or newer with its venv module (on Debian and Ubuntu:" \
 		"apt install python3-venv). Name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
 	@"$(PYTHON)" .ci/environment.py "$(VENV)" constraints.txt --editable
 

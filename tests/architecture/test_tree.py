@@ -6,7 +6,7 @@ from tests.architecture.rules import COORDINATORS, SCANS, Rule
 from tests.architecture.source import PROJECT, modules
 
 # Roots without any code yet. An entry that has become wrong fails below, so that no rule stays silent.
-NOT_YET_WRITTEN = ("schema", COORDINATORS)
+NOT_YET_WRITTEN = (COORDINATORS,)
 
 
 @pytest.mark.parametrize(("rule", "root"), SCANS)
