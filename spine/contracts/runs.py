@@ -91,6 +91,7 @@ class RunSummary(Struct, frozen=True, gc=False, kw_only=True):
     incident_count: Annotated[int, Meta(description="How many incidents it caused.")]
     latency_bucket: Annotated[LatencyBucket, Meta(description="How its time compares; computed when read.")]
     evidence_health: Annotated[EvidenceHealth, Meta(description="Whether its evidence is whole; computed when read.")]
+    policy_context: Annotated[PolicyContext, Meta(description="The limit that governs it most closely.")]
     created_at: Annotated[datetime, Meta(description="When the server first recorded it (UTC).")]
 
 

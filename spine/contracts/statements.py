@@ -33,7 +33,7 @@ class InsertRows(Struct, frozen=True):
     """Many rows for one table in one statement; `columns` name the values of each row, without `tenant_id`.
 
     `conflict` says what happens to a row whose primary or unique key exists: it fails, is left out, or replaces
-    every column that is not part of the primary key.
+    every column but the primary key and `created_at`.
     """
 
     table: Any

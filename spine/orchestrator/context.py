@@ -4,13 +4,16 @@ Reaching for a bridge capability that `cross_domain_deps` does not name raises U
 checks that it runs inside a registry dispatch (`within_dispatch`), else CoordinatorMisuse.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Literal, cast, overload
 
+from msgspec import Struct
+
 from spine.contracts.actors import Principal
+from spine.contracts.config import RuntimeConfig
 from spine.contracts.errors import CoordinatorMisuse, UndeclaredDependency
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
@@ -57,13 +60,24 @@ class GuardedBridge:
         return getattr(BRIDGES[self._domain], capability)
 
 
+class DispatchFacts(Struct, frozen=True):
+    """What is true of one dispatch, whoever dispatches."""
+
+    request_id: str
+    now: datetime
+    config: RuntimeConfig
+    operations: Mapping[str, Operation]
+
+
 class Context:
     """What every handler gets."""
 
-    def __init__(self, operation: Operation, principal: Principal, request_id: str, now: datetime) -> None:
+    def __init__(self, operation: Operation, principal: Principal, facts: DispatchFacts) -> None:
         self.principal = principal
-        self.request_id = request_id
-        self.now = now
+        self.request_id = facts.request_id
+        self.now = facts.now
+        self.config = facts.config
+        self.operations = facts.operations
         self._operation = operation
 
     @overload
@@ -87,20 +101,16 @@ class Context:
 class ReadContext(Context):
     """What a READ handler gets: a snapshot, and no way to write."""
 
-    def __init__(
-        self, operation: Operation, principal: Principal, request_id: str, now: datetime, session: ReadSession
-    ) -> None:
-        super().__init__(operation, principal, request_id, now)
+    def __init__(self, operation: Operation, principal: Principal, facts: DispatchFacts, session: ReadSession) -> None:
+        super().__init__(operation, principal, facts)
         self.session = session
 
 
 class WriteContext(Context):
     """What a WRITE handler gets: the transaction, and the audit events that go into it."""
 
-    def __init__(
-        self, operation: Operation, principal: Principal, request_id: str, now: datetime, session: WriteSession
-    ) -> None:
-        super().__init__(operation, principal, request_id, now)
+    def __init__(self, operation: Operation, principal: Principal, facts: DispatchFacts, session: WriteSession) -> None:
+        super().__init__(operation, principal, facts)
         self.session = session
         self.events: list[AuditEvent] = []
 
@@ -112,6 +122,7 @@ class WriteContext(Context):
 class AnonymousContext:
     """What the one operation gets that runs before the tenant is known."""
 
-    def __init__(self, session: AnonymousSession, now: datetime) -> None:
+    def __init__(self, session: AnonymousSession, facts: DispatchFacts) -> None:
         self.session = session
-        self.now = now
+        self.now = facts.now
+        self.config = facts.config

@@ -17,9 +17,9 @@ import structlog
 
 from spine.authority.decision import decide
 from spine.contracts.actors import Principal
+from spine.contracts.config import RuntimeConfig
 from spine.contracts.enums import AuditEntityType, OperationKind
 from spine.contracts.errors import (
-    Conflict,
     ErrorCode,
     HocError,
     InternalError,
@@ -33,7 +33,7 @@ from spine.contracts.errors import (
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
-from spine.orchestrator.context import AnonymousContext, ReadContext, WriteContext, dispatching
+from spine.orchestrator.context import AnonymousContext, DispatchFacts, ReadContext, WriteContext, dispatching
 from spine.orchestrator.idempotency import recall, remember
 from spine.services.clock import Clock
 from spine.storage.sessions import TEMPORARY
@@ -54,9 +54,10 @@ log = structlog.get_logger("hoc.registry")
 class OperationRegistry:
     """Operations by name; frozen after start-up."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, config: RuntimeConfig) -> None:
         self._database = database
         self._clock = clock
+        self._config = config
         self._operations: dict[str, Operation] = {}
         self._frozen = False
 
@@ -139,7 +140,7 @@ class OperationRegistry:
         with dispatching(operation.name):
             if operation.anonymous:
                 async with self._database.anonymous() as anonymous:
-                    return await operation.handler(AnonymousContext(anonymous, self._clock()), request)
+                    return await operation.handler(AnonymousContext(anonymous, self._facts(request_id)), request)
             if principal is None:
                 raise MisuseError(f"{operation.name} was dispatched without a principal")
             if operation.kind is OperationKind.WRITE:
@@ -148,6 +149,9 @@ class OperationRegistry:
                     await session.renew()
                 return result
             return await self._read(operation, request, principal, session, request_id)
+
+    def _facts(self, request_id: str) -> DispatchFacts:
+        return DispatchFacts(request_id, self._clock(), self._config, self._operations)
 
     async def _read(
         self,
@@ -171,7 +175,7 @@ class OperationRegistry:
         self, operation: Operation, request: Any, principal: Principal, session: RequestSession, request_id: str
     ) -> Any:
         async with session.reading(principal.tenant_id) as reading:
-            context = ReadContext(operation, principal, request_id, self._clock(), reading)
+            context = ReadContext(operation, principal, self._facts(request_id), reading)
             try:
                 result = await operation.handler(context, request)
             except asyncpg.InvalidCachedStatementError:
@@ -184,7 +188,7 @@ class OperationRegistry:
 
     async def _write(self, operation: Operation, request: Any, principal: Principal, request_id: str) -> Any:
         async with self._database.write(principal.tenant_id) as writing:
-            context = WriteContext(operation, principal, request_id, self._clock(), writing)
+            context = WriteContext(operation, principal, self._facts(request_id), writing)
             key = request.idempotency_key if operation.idempotent else None
             if key is not None:
                 found = await recall(writing, operation, key, request_digest(request))
@@ -262,6 +266,3 @@ def _hold(invariants: tuple[Invariant, ...], *facts: Any) -> None:
     for invariant in invariants:
         if not invariant.holds(*facts):
             raise InvariantViolated(invariant.id, invariant.message)
-
-
-__all__ = ["REGISTRY_VERSION", "Conflict", "OperationRegistry", "check_operation"]

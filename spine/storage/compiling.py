@@ -78,7 +78,8 @@ def _insert_sql(table: Table, columns: tuple[str, ...], conflict: str) -> str:
         return f"{sql} ON CONFLICT DO NOTHING"
     if conflict == "replace":
         keys = [column.name for column in table.primary_key.columns]
-        changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
+        kept = {*keys, "created_at"}
+        changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
         return f"{sql} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
     return sql
 

@@ -6,7 +6,7 @@ source never takes the snapshot with it (its tenant and timeouts were set before
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -18,7 +18,10 @@ from spine.storage.compiling import combined, compiled, insert_statement
 
 T = TypeVar("T")
 
-Connection = asyncpg.pool.PoolConnectionProxy[Any]
+if TYPE_CHECKING:
+    Connection = asyncpg.pool.PoolConnectionProxy[Any]
+else:
+    Connection = asyncpg.pool.PoolConnectionProxy
 
 TEMPORARY = (
     asyncpg.LockNotAvailableError,

@@ -64,6 +64,8 @@ class RunRow(Struct, frozen=True, gc=False, kw_only=True):
     started_ns: int
     completed_ns: int | None
     last_seen_ns: int
+    own_provider: str | None
+    own_model: str | None
     own_input_tokens: int | None
     own_output_tokens: int | None
     input_tokens: int | None
@@ -80,6 +82,8 @@ class RunRow(Struct, frozen=True, gc=False, kw_only=True):
     evidence_count: int
     evidence_head: bytes
     seal_version: int
+    time_limit_ms: int | None
+    policy_context: bytes | None
     attributes: bytes
     span_digest: bytes
     created_at: datetime
@@ -119,6 +123,9 @@ class RunFolding(Protocol):
     ) -> TraceFold:
         """Fold stored runs, all steps (stored and new) and the new agent and root spans into the trace's runs."""
 
+    def runs_by_key(self, run_keys: Sequence[UUID]) -> Read[RunRow]:
+        """The runs with these keys."""
+
     def known_runs(self, trace_ids: Sequence[str]) -> Read[RunRow]:
         """Every run of the traces."""
 
@@ -147,7 +154,9 @@ class SignalRaising(Protocol):
     def for_verdict(self, tenant_id: UUID, run: RunRow, verdict: RuleVerdict, now: datetime) -> NewSignal | None:
         """POLICY_BREACH for a BLOCK, a WARN or an ERROR."""
 
-    def for_reading(self, tenant_id: UUID, run: RunRow, reading: LimitReading, now: datetime) -> NewSignal | None:
+    def for_reading(
+        self, tenant_id: UUID, run: RunRow, reading: LimitReading, context: PolicyContext | None, now: datetime
+    ) -> NewSignal | None:
         """THRESHOLD_PROXIMITY for NEAR; COST_, TOKEN_, TIME_RISK or RELIABILITY for a BREACH."""
 
     def for_failure(self, tenant_id: UUID, run: RunRow, now: datetime) -> NewSignal:
@@ -155,6 +164,12 @@ class SignalRaising(Protocol):
 
     def for_degraded(self, tenant_id: UUID, run: RunRow, now: datetime) -> NewSignal:
         """EVIDENCE_DEGRADED for a run whose evidence is not whole."""
+
+    def closest(self, readings: Sequence[LimitReading]) -> LimitReading | None:
+        """The reading that is closest to, or furthest over, its limit."""
+
+    def context_of(self, reading: LimitReading) -> PolicyContext:
+        """A reading as people see it."""
 
     def insert_signals(self, signals: Sequence[NewSignal]) -> InsertRows:
         """Raise signals; known fingerprints are left out."""

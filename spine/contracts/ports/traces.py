@@ -94,8 +94,11 @@ class TraceWriting(Protocol):
     def known_steps(self, trace_ids: Sequence[str]) -> Read[KnownStep]:
         """Every chained step of the traces, by trace and chain number."""
 
-    def known_refusals(self, trace_ids: Sequence[str]) -> Read[tuple[str, str, bytes]]:
-        """Trace id, span id and digest of every differing duplicate that was kept."""
+    def known_refusals(self, trace_ids: Sequence[str]) -> Read[tuple[str, UUID]]:
+        """Trace id and id of every refused span that was kept; equal refusals have equal ids."""
+
+    def unassigned_payloads(self, trace_ids: Sequence[str]) -> Read[StepPayload]:
+        """The payloads of the traces' steps that belong to no run yet."""
 
     def insert_steps(self, steps: Sequence[StepRecord]) -> InsertRows:
         """Append steps."""

@@ -1,11 +1,12 @@
 """What activity offers to other domains: GenAI mapping, folding spans into runs, and raising signals."""
 
-from domains.activity import driver, driver_signals, engine, engine_signals, genai
+from domains.activity import driver, driver_signals, engine, engine_context, engine_signals, genai
 from spine.contracts.ports import RunFolding, SignalRaising, SpanMapping
 
 
 class _RunFolding:
     fold = staticmethod(engine.fold)
+    runs_by_key = staticmethod(driver.runs_by_key)
     known_runs = staticmethod(driver.known_runs)
     put_runs = staticmethod(driver.put_runs)
 
@@ -15,6 +16,8 @@ class _SignalRaising:
     for_reading = staticmethod(engine_signals.for_reading)
     for_failure = staticmethod(engine_signals.for_failure)
     for_degraded = staticmethod(engine_signals.for_degraded)
+    closest = staticmethod(engine_context.closest)
+    context_of = staticmethod(engine_context.context_of)
     insert_signals = staticmethod(driver_signals.insert_signals)
 
 

@@ -1,0 +1,14 @@
+"""What handlers may know of the installation."""
+
+from msgspec import Struct
+
+
+class RuntimeConfig(Struct, frozen=True, kw_only=True):
+    """Settings that decide behaviour inside operations; everything else stays at the edge.
+
+    `key_pepper` is never in the database, `stalled_after_s` is the silence after which a live run is STALLED.
+    """
+
+    key_pepper: bytes
+    key_environment: str
+    stalled_after_s: int

@@ -1,0 +1,48 @@
+"""Settings: from the environment (`HOC_…`, `DATABASE_URL`), from flags, else the defaults here.
+
+Secrets are `SecretStr`, so printing settings never shows them.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that an installation may set."""
+
+    model_config = SettingsConfigDict(env_prefix="HOC_", extra="ignore", populate_by_name=True)
+
+    data_dir: Annotated[Path, Field(description="Where the embedded database and the key pepper live.")] = Path(".hoc")
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+            description="PostgreSQL as the app role; replaces the embedded database.",
+        ),
+    ] = None
+    database_owner_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("DATABASE_OWNER_URL", "database_owner_url"),
+            description="PostgreSQL as the owner role, for migrations only.",
+        ),
+    ] = None
+    host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on.")] = 8000
+    workers: Annotated[int, Field(ge=1, le=64, description="How many server processes.")] = 1
+    pool_size: Annotated[int, Field(ge=1, le=100, description="Database connections of each process.")] = 10
+    key_pepper: Annotated[SecretStr | None, Field(description="Pepper of key hashes; else a file in the data dir.")] = (
+        None
+    )
+    key_environment: Annotated[
+        str, Field(pattern="^[a-z0-9]{1,12}$", description="The environment named inside new keys.")
+    ] = "live"
+    stalled_after_s: Annotated[int, Field(ge=1, description="Seconds of silence after which a live run stalls.")] = 60
+    source_timeout_ms: Annotated[int, Field(ge=1, description="How long a read waits for a lock.")] = 150
+    statement_timeout_ms: Annotated[int, Field(ge=1, description="How long a read may take.")] = 10_000
+    max_body_bytes: Annotated[int, Field(ge=1024, description="The largest GraphQL request body.")] = 1_000_000
+    max_export_bytes: Annotated[int, Field(ge=1024, description="The largest OTLP export, inflated.")] = 20_000_000
+    max_ingests: Annotated[int, Field(ge=1, description="Exports that one process handles at once.")] = 8
