@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy import ColumnElement, Integer, Select, bindparam, tuple_
 
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.paging import MAX_PAGE, Page, PageRequest
+from spine.contracts.statements import Read
 
 T = TypeVar("T")
 
@@ -59,6 +61,13 @@ class Keyset(Struct, frozen=True):
         values = () if page.after is None else self.values(page.after)
         return {"limit": first_of(page) + 1} | {f"after_{n}": value for n, value in enumerate(values)}
 
+    def read(
+        self, whole: Read[T], columns: tuple[ColumnElement[Any], ...], page: PageRequest, *, descending: bool = True
+    ) -> Read[T]:
+        """The read of one page of a whole list, in the order of `columns`; it gives one row more than wanted."""
+        statement = paged(whole.statement, columns, after=page.after is not None, descending=descending)
+        return Read(statement, {**whole.params, **self.params(page)}, whole.decode)
+
 
 def first_of(page: PageRequest) -> int:
     """How many rows are wanted; raises ValidationFailed outside 1..100."""
@@ -67,10 +76,14 @@ def first_of(page: PageRequest) -> int:
     return page.first
 
 
+@lru_cache(maxsize=256)
 def paged(
-    statement: Select[Any], columns: Sequence[ColumnElement[Any]], *, after: bool, descending: bool = True
+    statement: Select[Any], columns: tuple[ColumnElement[Any], ...], *, after: bool, descending: bool = True
 ) -> Select[Any]:
-    """The statement in the order of `columns`, cut to `:limit` rows and, if `after`, to rows behind the cursor's."""
+    """The statement in the order of `columns`, cut to `:limit` rows and, if `after`, to rows behind the cursor's.
+
+    The same statement and columns give the same object, so it is compiled once.
+    """
     if after:
         row, last = tuple_(*columns), tuple_(*(bindparam(f"after_{n}", type_=c.type) for n, c in enumerate(columns)))
         statement = statement.where(row < last if descending else row > last)
