@@ -7,9 +7,9 @@ environment was made of, also its own path: an environment that was copied with 
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,31 +27,40 @@ def main() -> int:
     parser.add_argument("requirements", type=Path)
     parser.add_argument("--editable", action="store_true", help="install this project into it too")
     arguments = parser.parse_args()
-    directory, requirements = arguments.directory, arguments.requirements
-    wanted = stamp(directory, requirements, editable=arguments.editable)
+    with arguments.requirements.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `make demo` and `make test` may be started side by side
+        return update(arguments.directory, arguments.requirements, editable=arguments.editable)
+
+
+def update(directory: Path, requirements: Path, *, editable: bool) -> int:
+    """Make what is not there, install what has changed; what runs from the environment meanwhile goes on."""
+    wanted = stamp(directory, requirements, editable=editable)
     stamped = directory / "installed.json"
-    if stamped.exists() and stamped.read_text("utf-8") == wanted:
+    present = json.loads(stamped.read_text("utf-8")) if stamped.exists() else {}
+    if present == wanted:
         return 0
-    make_empty(directory)
-    status = install(directory, requirements, editable=arguments.editable)
+    if any(present.get(key) != wanted[key] for key in ("path", "python")):
+        make_empty(directory)
+    stamped.unlink(missing_ok=True)
+    status = install(directory, requirements, editable=editable)
     if status == 0:
-        stamped.write_text(wanted, "utf-8")
+        stamped.write_text(json.dumps(wanted, indent=1), "utf-8")
     return status
 
 
-def stamp(directory: Path, requirements: Path, *, editable: bool) -> str:
+def stamp(directory: Path, requirements: Path, *, editable: bool) -> dict[str, object]:
     """Everything that decides what is in the environment."""
     sources = [requirements, PROJECT] if editable else [requirements]
     digests = {str(source): hashlib.sha256(source.read_bytes()).hexdigest() for source in sources}
-    return json.dumps({"path": str(directory.absolute()), "python": sys.version, "sources": digests}, indent=1)
+    return {"path": str(directory.absolute()), "python": sys.version, "sources": digests}
 
 
 def make_empty(directory: Path) -> None:
-    """Start from nothing: leftovers of an older set of pins would still be importable."""
+    """Start from nothing, also where something half-made or moved is in the way."""
     release = ".".join(map(str, sys.version_info[:3]))
     say(f"Making {directory} with Python {release}")
     shutil.rmtree(directory, ignore_errors=True)
-    venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(directory)
+    venv.EnvBuilder(with_pip=True, symlinks=True).create(directory)
 
 
 def install(directory: Path, requirements: Path, *, editable: bool) -> int:
