@@ -1,0 +1,194 @@
+"""Statements over incidents; those of withdrawn runs are never shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    not_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+
+from domains.incidents.tables import incidents
+from spine.contracts.enums import IncidentCategory, IncidentSeverity, IncidentTrigger
+from spine.contracts.evidence import IncidentFilter, IncidentSummary
+from spine.contracts.ports import NewIncident, Ranked
+from spine.contracts.statements import InsertRows, Read, Row, Write
+from spine.services.ids import node_id
+
+SEVERITIES: Final = {severity.value: severity for severity in IncidentSeverity}
+CATEGORIES: Final = {category.value: category for category in IncidentCategory}
+TRIGGERS: Final = {trigger.value: trigger for trigger in IncidentTrigger}
+
+OF_TENANT: Final = incidents.c.tenant_id == bindparam("tenant_id")
+SHOWN: Final = and_(OF_TENANT, not_(incidents.c.withdrawn))
+OF_RUNS: Final = incidents.c.source_run_id == func.any(bindparam("run_keys", type_=ARRAY(UUID_TYPE(as_uuid=True))))
+ORDER: Final = (incidents.c.created_at, incidents.c.id)
+
+SUMMARY_COLUMNS: Final = (
+    incidents.c.id,
+    incidents.c.source_run_id,
+    incidents.c.severity,
+    incidents.c.category,
+    incidents.c.trigger_type,
+    incidents.c.trigger_name,
+    incidents.c.title,
+    incidents.c.error_code,
+    incidents.c.error_message,
+    incidents.c.created_at,
+)
+INSERTED: Final = (
+    "id",
+    "source_run_id",
+    "dedupe_key",
+    "title",
+    "severity",
+    "category",
+    "trigger_type",
+    "trigger_id",
+    "trigger_name",
+    "error_code",
+    "error_message",
+    "withdrawn",
+    "created_at",
+)
+
+
+def _ranked() -> Select[Any]:
+    newest = func.row_number().over(
+        partition_by=incidents.c.source_run_id, order_by=(incidents.c.created_at.desc(), incidents.c.id.desc())
+    )
+    total = cast(func.count().over(partition_by=incidents.c.source_run_id), BigInteger)
+    ranked = (
+        select(*SUMMARY_COLUMNS, total.label("total"), newest.label("rank")).where(SHOWN, OF_RUNS).subquery("ranked").c
+    )
+    return (
+        select(*(column for column in ranked if column.name != "rank"))
+        .where(ranked.rank <= bindparam("first", type_=Integer))
+        .order_by(ranked.source_run_id, ranked.rank)
+    )
+
+
+FOR_RUNS: Final = _ranked()
+SUMMARIES: Final = select(*SUMMARY_COLUMNS).where(SHOWN)
+BY_KEY: Final = SUMMARIES.where(
+    incidents.c.id == func.any(bindparam("incident_keys", type_=ARRAY(UUID_TYPE(as_uuid=True))))
+)
+COUNTS: Final = (
+    select(incidents.c.source_run_id, func.count()).where(SHOWN, OF_RUNS).group_by(incidents.c.source_run_id)
+)
+WITHDRAW: Final = update(incidents).where(OF_TENANT, OF_RUNS, not_(incidents.c.withdrawn)).values(withdrawn=true())
+
+
+def _any_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    return column == func.any(bindparam(name, type_=ARRAY(Text)))
+
+
+CONDITIONS: Final[Mapping[str, Callable[[], ColumnElement[bool]]]] = {
+    "severity": lambda: _any_of(incidents.c.severity, "severity"),
+    "category": lambda: _any_of(incidents.c.category, "category"),
+    "trigger_type": lambda: _any_of(incidents.c.trigger_type, "trigger_type"),
+    "created_after": lambda: incidents.c.created_at >= bindparam("created_after"),
+    "created_before": lambda: incidents.c.created_at < bindparam("created_before"),
+}
+
+
+@lru_cache(maxsize=64)
+def _filtered(names: tuple[str, ...], *, counted: bool) -> Select[Any]:
+    statement = select(func.count()).select_from(incidents).where(SHOWN) if counted else SUMMARIES
+    return statement.where(*(CONDITIONS[name]() for name in names))
+
+
+def list_incidents(wanted: IncidentFilter) -> Read[IncidentSummary]:
+    """The incidents of a filter, to be paged in `ORDER`; times are from (inclusive) and before (exclusive)."""
+    params = _params(wanted)
+    return Read(_filtered(tuple(params), counted=False), params, _summary)
+
+
+def count_incidents(wanted: IncidentFilter) -> Read[int]:
+    """How many incidents a filter lets through."""
+    params = _params(wanted)
+    return Read(_filtered(tuple(params), counted=True), params, lambda row: int(row[0]))
+
+
+def _params(wanted: IncidentFilter) -> dict[str, object]:
+    values = {name: getattr(wanted, name) for name in CONDITIONS}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None and value != ()
+    }
+
+
+def incidents_by_key(keys: Sequence[UUID]) -> Read[IncidentSummary]:
+    """The incidents with these keys."""
+    return Read(BY_KEY, {"incident_keys": list(keys)}, _summary)
+
+
+def incidents_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[IncidentSummary]]:
+    """Rows ranked newest first per run; a run without incidents has no row."""
+    params = {"run_keys": list(run_keys), "first": first}
+    return Read(FOR_RUNS, params, lambda row: Ranked(row[1], row[10], _summary(row)))
+
+
+def count_for_runs(run_keys: Sequence[UUID]) -> Read[tuple[UUID, int]]:
+    """How many incidents each run has; a run without any has no row."""
+    return Read(COUNTS, {"run_keys": list(run_keys)}, lambda row: (row[0], row[1]))
+
+
+def withdraw_incidents(run_keys: Sequence[UUID]) -> Write:
+    """Hide the incidents of withdrawn runs."""
+    return Write(WITHDRAW, {"run_keys": list(run_keys)})
+
+
+def insert_incidents(new: Sequence[NewIncident]) -> InsertRows:
+    """Open incidents; the same cause in the same run opens none again."""
+    return InsertRows(incidents, INSERTED, [_row(incident) for incident in new], conflict="skip")
+
+
+def _row(incident: NewIncident) -> tuple[object, ...]:
+    return (
+        incident.id,
+        incident.run_key,
+        f"{incident.trigger_type}:{incident.trigger_id or ''}",
+        incident.title,
+        incident.severity,
+        incident.category,
+        incident.trigger_type,
+        incident.trigger_id,
+        incident.trigger_name,
+        incident.error_code,
+        incident.error_message,
+        False,
+        incident.created_at,
+    )
+
+
+def _summary(row: Row) -> IncidentSummary:
+    return IncidentSummary(
+        key=row[0],
+        id=node_id("Incident", row[0]),
+        source_run_key=row[1],
+        severity=SEVERITIES[row[2]],
+        category=CATEGORIES[row[3]],
+        trigger_type=TRIGGERS[row[4]],
+        trigger_name=row[5],
+        title=row[6],
+        error_code=row[7],
+        error_message=row[8],
+        created_at=row[9],
+    )

@@ -1,0 +1,248 @@
+"""Statements over evaluations and decisions: for people, for verification, and appending.
+
+What people see is folded: of a rule's evaluations at a run's end only the latest (a late step makes another), and ALLOW
+summed per rule version and phase, since its rows say only how often it was checked.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+
+from domains.policies.driver import RULE
+from domains.policies.tables import decisions
+from domains.policies.tables import policy_evaluations as evaluations
+from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, RulePhase
+from spine.contracts.evidence import DecisionSummary, PolicyEvaluationSummary
+from spine.contracts.ports import Ranked
+from spine.contracts.records import DecisionRecord, EvaluationRecord
+from spine.contracts.scalars import BigInt, Json
+from spine.contracts.statements import InsertRows, Read, Row
+from spine.services.ids import node_id
+
+PHASES: Final = {phase.value: phase for phase in RulePhase}
+OUTCOMES: Final = {outcome.value: outcome for outcome in EvaluationOutcome}
+DECISION_TYPES: Final = {kind.value: kind for kind in DecisionType}
+DECISION_OUTCOMES: Final = {outcome.value: outcome for outcome in DecisionOutcome}
+
+
+def _of_runs(table: Table) -> Any:
+    runs = bindparam("run_keys", type_=ARRAY(UUID_TYPE(as_uuid=True)))
+    return and_(table.c.tenant_id == bindparam("tenant_id"), table.c.run_id == func.any(runs))
+
+
+def _columns(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.c if column.name != "tenant_id")
+
+
+def _folded_evaluations() -> Select[Any]:
+    stored = evaluations.c
+    latest = func.max(stored.evidence_index).over(partition_by=(stored.run_id, stored.rule_id, stored.phase))
+    seen = select(evaluations, latest.label("latest")).where(_of_runs(evaluations)).subquery("seen").c
+    allowed = seen.outcome == EvaluationOutcome.ALLOW
+    fold = (seen.run_id, seen.rule_id, seen.rule_version, seen.phase, case((allowed, -1), else_=seen.evidence_index))
+    folded = (
+        select(
+            *(seen[name] for name in _columns(evaluations) if name not in {"count", "evaluated_at"}),
+            cast(func.sum(seen["count"]).over(partition_by=fold), BigInteger).label("count"),
+            func.max(seen.evaluated_at).over(partition_by=fold).label("evaluated_at"),
+            func.row_number().over(partition_by=fold, order_by=seen.evidence_index).label("place"),
+        )
+        .where(or_(seen.phase != RulePhase.RUN_END, seen.evidence_index == seen.latest))
+        .subquery("folded")
+        .c
+    )
+    newest = func.row_number().over(partition_by=folded.run_id, order_by=(folded.evaluated_at.desc(), folded.id.desc()))
+    ranked = (
+        select(
+            folded.run_id,
+            cast(func.count().over(partition_by=folded.run_id), BigInteger).label("total"),
+            folded.id,
+            folded.rule_id,
+            folded.rule_name,
+            folded.rule_version,
+            folded.rule_digest,
+            folded.phase,
+            folded.outcome,
+            folded["count"],
+            folded.step_index,
+            folded.facts,
+            folded.reason,
+            folded.evaluated_at,
+            newest.label("rank"),
+        )
+        .where(folded.place == 1)
+        .subquery("ranked")
+    )
+    return _first(ranked)
+
+
+def _ranked_decisions() -> Select[Any]:
+    stored = decisions.c
+    newest = func.row_number().over(partition_by=stored.run_id, order_by=(stored.decided_at.desc(), stored.id.desc()))
+    ranked = (
+        select(
+            stored.run_id,
+            cast(func.count().over(partition_by=stored.run_id), BigInteger).label("total"),
+            stored.id,
+            stored.decision_type,
+            stored.outcome,
+            stored.subject_name,
+            stored.reason,
+            stored.decided_at,
+            newest.label("rank"),
+        )
+        .where(_of_runs(decisions))
+        .subquery("ranked")
+    )
+    return _first(ranked)
+
+
+def _first(ranked: Any) -> Select[Any]:
+    shown = [column for column in ranked.c if column.name != "rank"]
+    return (
+        select(*shown)
+        .where(ranked.c.rank <= bindparam("first", type_=Integer))
+        .order_by(ranked.c.run_id, ranked.c.rank)
+    )
+
+
+def _stored(table: Table) -> Select[Any]:
+    """Whole rows in the order of the evidence chain, at most `:most` a run."""
+    place = func.row_number().over(partition_by=table.c.run_id, order_by=table.c.evidence_index)
+    rows = select(*(table.c[name] for name in _columns(table)), place.label("place"))
+    placed = rows.where(_of_runs(table)).subquery("placed").c
+    return (
+        select(*(placed[name] for name in _columns(table)))
+        .where(placed.place <= bindparam("most", type_=Integer))
+        .order_by(placed.run_id, placed.evidence_index)
+    )
+
+
+FOLDED_EVALUATIONS: Final = _folded_evaluations()
+RANKED_DECISIONS: Final = _ranked_decisions()
+EVALUATION_RECORDS: Final = _stored(evaluations)
+DECISION_RECORDS: Final = _stored(decisions)
+FINAL_OUTCOMES: Final = (
+    select(*(evaluations.c[name] for name in _columns(evaluations)))
+    .distinct(evaluations.c.run_id, evaluations.c.rule_id)
+    .where(_of_runs(evaluations), evaluations.c.phase == RulePhase.RUN_END)
+    .order_by(evaluations.c.run_id, evaluations.c.rule_id, evaluations.c.evidence_index.desc())
+)
+
+
+def evaluations_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[PolicyEvaluationSummary]]:
+    """Newest first per run; ALLOW summed per rule version, of RUN_END evaluations only each rule's latest."""
+    return Read(FOLDED_EVALUATIONS, {"run_keys": list(run_keys), "first": first}, _evaluation_summary)
+
+
+def decisions_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[DecisionSummary]]:
+    """Newest first per run."""
+    return Read(RANKED_DECISIONS, {"run_keys": list(run_keys), "first": first}, _decision_summary)
+
+
+def evaluation_records(run_keys: Sequence[UUID], most: int) -> Read[EvaluationRecord]:
+    """Every stored evaluation, at most `most` a run, for recomputing the evidence chain."""
+    return Read(EVALUATION_RECORDS, {"run_keys": list(run_keys), "most": most}, _evaluation_record)
+
+
+def decision_records(run_keys: Sequence[UUID], most: int) -> Read[DecisionRecord]:
+    """Every stored decision, at most `most` a run."""
+    return Read(DECISION_RECORDS, {"run_keys": list(run_keys), "most": most}, _decision_record)
+
+
+def final_outcomes(run_keys: Sequence[UUID]) -> Read[EvaluationRecord]:
+    """Of each run and rule the latest RUN_END evaluation."""
+    return Read(FINAL_OUTCOMES, {"run_keys": list(run_keys)}, _evaluation_record)
+
+
+def insert_evaluations(records: Sequence[EvaluationRecord]) -> InsertRows:
+    """Append evaluations; a record's fields are the table's columns, in their order."""
+    return InsertRows(evaluations, _columns(evaluations), [msgspec.structs.astuple(record) for record in records])
+
+
+def insert_decisions(records: Sequence[DecisionRecord]) -> InsertRows:
+    """Append decisions."""
+    return InsertRows(decisions, _columns(decisions), [msgspec.structs.astuple(record) for record in records])
+
+
+def _evaluation_summary(row: Row) -> Ranked[PolicyEvaluationSummary]:
+    outcome = OUTCOMES[row[8]]
+    value = PolicyEvaluationSummary(
+        id=node_id("PolicyEvaluation", row[2]),
+        policy_id=node_id(RULE, row[3]),
+        policy_name=row[4],
+        rule_version=row[5],
+        rule_digest=row[6].hex(),
+        phase=PHASES[row[7]],
+        outcome=outcome,
+        count=BigInt(row[9]),
+        step_index=None if outcome is EvaluationOutcome.ALLOW else row[10],
+        facts=Json(row[11]),
+        reason=row[12],
+        evaluated_at=row[13],
+    )
+    return Ranked(row[0], row[1], value)
+
+
+def _decision_summary(row: Row) -> Ranked[DecisionSummary]:
+    value = DecisionSummary(
+        id=node_id("Decision", row[2]),
+        decision_type=DECISION_TYPES[row[3]],
+        outcome=DECISION_OUTCOMES[row[4]],
+        subject_name=row[5],
+        reason=row[6],
+        decided_at=row[7],
+    )
+    return Ranked(row[0], row[1], value)
+
+
+def _evaluation_record(row: Row) -> EvaluationRecord:
+    return EvaluationRecord(
+        run_key=row[0],
+        evidence_index=row[1],
+        id=row[2],
+        rule_id=row[3],
+        rule_version=row[4],
+        rule_name=row[5],
+        rule_digest=row[6],
+        phase=PHASES[row[7]],
+        outcome=OUTCOMES[row[8]],
+        count=row[9],
+        step_index=row[10],
+        facts=row[11],
+        reason=row[12],
+        evaluated_at=row[13],
+        evidence_hash=row[14],
+    )
+
+
+def _decision_record(row: Row) -> DecisionRecord:
+    return DecisionRecord(
+        run_key=row[0],
+        evidence_index=row[1],
+        id=row[2],
+        decision_type=DECISION_TYPES[row[3]],
+        outcome=DECISION_OUTCOMES[row[4]],
+        subject_id=row[5],
+        subject_name=row[6],
+        reason=row[7],
+        decided_at=row[8],
+        evidence_hash=row[9],
+    )
