@@ -1,7 +1,7 @@
 """Runs as they are stored: what folding reads and writes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select
@@ -26,6 +26,9 @@ COLUMNS = RunRow.__struct_fields__
 ROW = select(*(runs.c[name] for name in COLUMNS))
 BY_TRACE = ROW.where(runs.c.tenant_id == TENANT, runs.c.trace_id == func.any(bindparam("trace_ids", type_=ARRAY(Text))))
 BY_KEY = ROW.where(
+    runs.c.tenant_id == TENANT, runs.c.id == func.any(bindparam("run_keys", type_=ARRAY(Uuid()))), ~runs.c.withdrawn
+)
+EXISTING = select(runs.c.id).where(
     runs.c.tenant_id == TENANT, runs.c.id == func.any(bindparam("run_keys", type_=ARRAY(Uuid()))), ~runs.c.withdrawn
 )
 
@@ -53,6 +56,11 @@ def known_runs(trace_ids: Sequence[str]) -> Read[RunRow]:
 def runs_by_key(run_keys: Sequence[UUID]) -> Read[RunRow]:
     """The runs with these keys; a withdrawn run is absent."""
     return Read(BY_KEY, {"run_keys": list(run_keys)}, decode_run)
+
+
+def existing_runs(run_keys: Sequence[UUID]) -> Read[UUID]:
+    """Which of these keys are runs that may be shown: cheap enough to ride along in every read below runs."""
+    return Read(EXISTING, {"run_keys": list(run_keys)}, lambda row: cast("UUID", row[0]))
 
 
 def put_runs(rows: Sequence[RunRow]) -> InsertRows:

@@ -129,6 +129,9 @@ class RunFolding(Protocol):
     def known_runs(self, trace_ids: Sequence[str]) -> Read[RunRow]:
         """Every run of the traces."""
 
+    def existing_runs(self, run_keys: Sequence[UUID]) -> Read[UUID]:
+        """Which of these keys are runs that may be shown."""
+
     def put_runs(self, runs: Sequence[RunRow]) -> InsertRows:
         """Write runs, new or changed."""
 

@@ -7,6 +7,7 @@ from spine.contracts.ports import RunFolding, SignalRaising, SpanMapping
 class _RunFolding:
     fold = staticmethod(engine.fold)
     runs_by_key = staticmethod(driver.runs_by_key)
+    existing_runs = staticmethod(driver.existing_runs)
     known_runs = staticmethod(driver.known_runs)
     put_runs = staticmethod(driver.put_runs)
 

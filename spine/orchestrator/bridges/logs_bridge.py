@@ -10,6 +10,7 @@ class _TraceWriting:
     move_heads = staticmethod(driver.move_heads)
     known_steps = staticmethod(driver.known_steps)
     known_refusals = staticmethod(driver.known_refusals)
+    unassigned_payloads = staticmethod(driver.unassigned_payloads)
     insert_steps = staticmethod(driver.insert_steps)
     insert_payloads = staticmethod(driver.insert_payloads)
     insert_run_steps = staticmethod(driver.insert_run_steps)

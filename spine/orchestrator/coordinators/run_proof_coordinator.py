@@ -1,0 +1,177 @@
+"""RunProof: the rows behind many runs in one wave, recomputed and compared with what was sealed.
+
+A run whose rows cannot be decoded or verified is FAILED for itself alone. A source that does not answer makes the proof
+UNAVAILABLE for every run that was asked with it, because "could not look" must never read as a verdict.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from spine.contracts.enums import BreakKind, OperationKind, Permission
+from spine.contracts.errors import Unavailable
+from spine.contracts.operations import Operation
+from spine.contracts.ports import RunRow, RunStep, TraceHeadSummary
+from spine.contracts.proof import IntegrityVerification, ProofRequest, RunProof
+from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
+from spine.contracts.statements import Read
+from spine.orchestrator.context import ReadContext, within_dispatch
+from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
+from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
+from spine.services.proof.verify import StoredRun, failed, verify_run
+from spine.services.proof.verify_steps import Break
+from spine.storage.sessions import SourceFailed
+
+MOST_ON_A_PAGE = 500
+MOST_OF_ONE = 2**31 - 2
+
+DEPENDENCIES = (
+    "activity.run_folding_capability",
+    "controls.limit_breaches_capability",
+    "logs.traces_store_capability",
+    "policies.policy_evaluations_capability",
+)
+
+# What an undecodable row of each source is, in the order in which `_reads` asks them.
+SOURCE_KINDS = (
+    BreakKind.RUN_EDIT,
+    BreakKind.SEAL,
+    BreakKind.EDIT,
+    BreakKind.EVIDENCE,
+    BreakKind.EVIDENCE,
+    BreakKind.EVIDENCE,
+    BreakKind.EDIT,
+    BreakKind.PAYLOAD_TAMPERED,
+)
+
+
+class RunProofCoordinator:
+    """Composes activity's runs, logs' chains and seals, and the evidence of policies and controls."""
+
+    @staticmethod
+    async def run_proofs(ctx: ReadContext, request: ProofRequest) -> dict[UUID, RunProof | Unavailable]:
+        """A proof for each key that is a run of the tenant; Unavailable where a source did not answer."""
+        within_dispatch("RunProofCoordinator")
+        payloads = request.payloads and Permission.PAYLOADS_READ in ctx.principal.permissions
+        wave = ProofWave(ctx, request, payloads=payloads)
+        proofs: dict[UUID, RunProof | Unavailable] = {}
+        for keys, answers in await read_wave(ctx.session, list(dict.fromkeys(request.run_keys)), wave.reads):
+            proofs |= wave.proofs(keys, answers)
+        return proofs
+
+
+class ProofWave:
+    """What is read for one request, and what its answers prove."""
+
+    def __init__(self, ctx: ReadContext, request: ProofRequest, *, payloads: bool) -> None:
+        self._ctx = ctx
+        self._request = request
+        self._payloads = payloads
+        self._most = MOST_OF_ONE if request.whole else MOST_ON_A_PAGE
+
+    def reads(self, keys: Sequence[UUID]) -> list[Read[Any]]:
+        """Every source; of evidence one row more than is verified, to know that there is more."""
+        store = self._ctx.bridge("logs").traces_store_capability()
+        policies = self._ctx.bridge("policies").policy_evaluations_capability()
+        reads: list[Read[Any]] = [
+            self._ctx.bridge("activity").run_folding_capability().runs_by_key(keys),
+            store.seals(keys),
+            store.step_records(keys),
+            policies.evaluation_records(keys, self._most + 1),
+            policies.decision_records(keys, self._most + 1),
+            self._ctx.bridge("controls").limit_breaches_capability().breach_records(keys, self._most + 1),
+        ]
+        if self._request.traces:
+            reads.append(store.heads(keys))
+        if self._payloads:
+            reads.append(store.payloads(keys))
+        return reads
+
+    def proofs(self, keys: Sequence[UUID], answers: Sequence[Answer]) -> dict[UUID, RunProof | Unavailable]:
+        """The proofs of one wave."""
+        rows: list[list[Any]] = []
+        for answer in answers:
+            if isinstance(answer, SourceFailed):
+                return {key: Unavailable("the run's record could not be read in time") for key in keys}
+            if isinstance(answer, Undecodable):
+                return {key: self._undecodable(key, answers) for key in keys}
+            rows.append(answer)
+        return {stored.run.id: self._proof(stored, heads) for stored, heads in self._stored(rows)}
+
+    def _stored(self, rows: list[list[Any]]) -> list[tuple[StoredRun, list[TraceHeadSummary]]]:
+        runs: list[RunRow] = rows[0]
+        seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
+        for seal in rows[1]:
+            seals[seal.run_key].append(seal)
+        steps: defaultdict[UUID, list[tuple[RunStep, StepRecord | None]]] = defaultdict(list)
+        for placed in rows[2]:
+            steps[placed[0].run_key].append(placed)
+        evidence: defaultdict[UUID, list[EvidenceRecord]] = defaultdict(list)
+        for record in (*rows[3], *rows[4], *rows[5]):
+            evidence[record.run_key].append(record)
+        heads: defaultdict[UUID, list[TraceHeadSummary]] = defaultdict(list)
+        for key, head in rows[6] if self._request.traces else ():
+            heads[key].append(head)
+        payloads: defaultdict[UUID, list[StepPayload]] = defaultdict(list)
+        for key, payload in rows[-1] if self._payloads else ():
+            payloads[key].append(payload)
+        return [
+            (
+                StoredRun(
+                    run=run,
+                    seals=seals[run.id],
+                    steps=steps[run.id],
+                    evidence=None if len(evidence[run.id]) > self._most else evidence[run.id],
+                    payloads=payloads[run.id] if self._payloads else None,
+                ),
+                heads[run.id],
+            )
+            for run in runs
+        ]
+
+    def _proof(self, stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> RunProof:
+        return RunProof(
+            run_key=stored.run.id,
+            integrity=verify_run(self._ctx.principal.tenant_id, stored),
+            traces=trace_summaries(stored, heads),
+            steps=step_summaries(stored) if self._request.steps else (),
+            raw_logs=raw_logs(stored),
+            verified_at=self._ctx.now,
+        )
+
+    def _undecodable(self, key: UUID, answers: Sequence[Answer]) -> RunProof:
+        """The verdict on a run one of whose rows holds what no writer of ours can have written."""
+        broken = next(kind for kind, answer in zip(self._kinds(), answers, strict=True) if answer == Undecodable())
+        return RunProof(
+            run_key=key,
+            integrity=_failed(broken),
+            traces=(),
+            steps=(),
+            raw_logs=() if self._payloads else None,
+            verified_at=self._ctx.now,
+        )
+
+    def _kinds(self) -> list[BreakKind]:
+        asked = (True,) * 6 + (self._request.traces, self._payloads)
+        return [kind for kind, wanted in zip(SOURCE_KINDS, asked, strict=True) if wanted]
+
+
+def _failed(kind: BreakKind) -> IntegrityVerification:
+    return failed(Break(kind, None, "a stored value cannot be read"), None)
+
+
+OPERATIONS = (
+    Operation(
+        name="activity.run_proof",
+        kind=OperationKind.READ,
+        request=ProofRequest,
+        result=RunProof,
+        handler=RunProofCoordinator.run_proofs,
+        permission=Permission.RUNS_READ,
+        cross_domain_deps=DEPENDENCIES,
+        cost=5,
+        batch_key="run_keys",
+        summary="Recompute the records of runs and compare them with what was sealed.",
+    ),
+)

@@ -1,0 +1,83 @@
+"""Seals: what a run's end commits to, as bytes that verification makes again.
+
+A run's record holds every field of its row but those that may change without a new seal: `risk_level`,
+`policy_violation`, `incident_count` (a later decision may raise them), `withdrawn` (it hides the whole run),
+`seal_version` (the seal has its own), `evidence_count` and `evidence_head` (they stand beside the record in the seal).
+`latency_bucket` and `evidence_health` are computed when read and are no part of the row. Payload bytes are sealed
+through the steps' digests, `attributes` as its own.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import structs
+
+from spine.contracts.ports import RunRow
+from spine.contracts.records import SealRecord
+from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar, canonical, digest
+from spine.services.clock import to_us
+from spine.services.proof.hashing import GENESIS, seal_hash
+
+HASH_BYTES = 32
+
+LEFT_OUT = frozenset(
+    {
+        "risk_level",
+        "policy_violation",
+        "incident_count",
+        "withdrawn",
+        "seal_version",
+        "evidence_count",
+        "evidence_head",
+    },
+)
+SEALED_FIELDS = tuple(name for name in RunRow.__struct_fields__ if name not in LEFT_OUT)
+
+
+def run_record(run: RunRow) -> bytes:
+    """The run's sealed fields as canonical JSON: times as decimal strings, bytes as SHA-256 hex or as their hex."""
+    return canonical({name: _scalar(name, getattr(run, name)) for name in SEALED_FIELDS})
+
+
+def needs_seal(run: RunRow, previous: SealRecord | None, new_hashes: Sequence[bytes]) -> bool:
+    """Whether anything that a completed run's latest seal commits to has changed since."""
+    return (
+        previous is None
+        or bool(new_hashes)
+        or previous.evidence_head != run.evidence_head
+        or previous.run_record != run_record(run)
+    )
+
+
+def build_seal(run: RunRow, previous: SealRecord | None, new_hashes: Sequence[bytes], now: datetime) -> SealRecord:
+    """The run's next seal; `new_hashes` are the steps since the one before, in order of assignment.
+
+    The run's evidence count and head are taken from its row, which must be up to date.
+    """
+    seal = SealRecord(
+        run_key=run.id,
+        version=1 if previous is None else previous.version + 1,
+        step_count=len(new_hashes) + (0 if previous is None else previous.step_count),
+        step_hashes=b"".join(new_hashes),
+        run_record=run_record(run),
+        evidence_count=run.evidence_count,
+        evidence_head=run.evidence_head,
+        prev_seal_hash=GENESIS if previous is None else previous.seal_hash,
+        seal_hash=b"",
+        sealed_at=now,
+    )
+    return structs.replace(seal, seal_hash=seal_hash(seal))
+
+
+def _scalar(name: str, value: Any) -> Scalar:
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return str(value) if name.endswith("_ns") or abs(value) > MAX_SAFE_INTEGER else value
+    if isinstance(value, bytes):
+        return digest(value).hex() if name == "attributes" else value.hex()
+    if isinstance(value, UUID):
+        return str(value)
+    return str(to_us(value))

@@ -1,0 +1,191 @@
+"""Verification: recompute everything that a run's seals commit to from what is stored now, and name the first break.
+
+Looked at in this order: the seals themselves, the steps by their place, the run's fields, its evidence, and payloads
+where they were read. Nothing here raises for what is stored: a value that cannot be hashed is an edited value.
+"""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import orjson
+from msgspec import Struct
+
+from spine.contracts.enums import BreakKind, IntegrityModel, RunState, VerificationStatus
+from spine.contracts.ports import RunRow, RunStep
+from spine.contracts.proof import INTEGRITY_CONFIG, FirstBreak, IntegrityVerification
+from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
+from spine.services.canonical_json import digest
+from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, seal_hash
+from spine.services.proof.seal import HASH_BYTES, SEALED_FIELDS, run_record
+from spine.services.proof.verify_steps import Break, first_step_break
+
+UNHASHABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
+
+MODEL = IntegrityModel(INTEGRITY_CONFIG["model"])
+
+NO_TRACE = "NO_TRACE: no step of the run has been recorded yet"
+NOT_SEALED = "NOT_SEALED: the run is still live"
+NO_STEPS = "NO_STEPS: the run ended without any step to verify"
+UNREAD_EVIDENCE = "steps, fields and seals are as sealed; the run has more evidence than a page verifies"
+
+
+class StoredRun(Struct, frozen=True, kw_only=True):
+    """A run as it is stored: steps by position, evidence by index.
+
+    `evidence` is None when not all of it was read, `payloads` when they were not asked for.
+    """
+
+    run: RunRow
+    seals: Sequence[SealRecord]
+    steps: Sequence[tuple[RunStep, StepRecord | None]]
+    evidence: Sequence[EvidenceRecord] | None
+    payloads: Sequence[StepPayload] | None = None
+
+
+def verify_run(tenant_id: UUID, stored: StoredRun) -> IntegrityVerification:
+    """The verdict on one run."""
+    run, seals = stored.run, stored.seals
+    if not seals and run.state == RunState.LIVE and run.seal_version == 0:
+        if not stored.steps:
+            return _verdict(stored, VerificationStatus.UNSUPPORTED, NO_TRACE, model=IntegrityModel.NONE)
+        return _verdict(stored, VerificationStatus.UNSUPPORTED, NOT_SEALED)
+    found = first_break(tenant_id, stored)
+    if found is not None:
+        return failed(found, stored)
+    if stored.evidence is None:
+        return _verdict(stored, VerificationStatus.UNVERIFIED_EVIDENCE, UNREAD_EVIDENCE)
+    if not stored.steps:
+        return _verdict(stored, VerificationStatus.UNSUPPORTED, NO_STEPS)
+    return _verdict(stored, VerificationStatus.VERIFIED, None)
+
+
+def first_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
+    """The first place at which a sealed run differs from its seals; None when it does not."""
+    looks: tuple[tuple[BreakKind, Callable[[], Break | None]], ...] = (
+        (BreakKind.SEAL, lambda: _seal_break(stored.run, stored.seals)),
+        (BreakKind.EDIT, lambda: first_step_break(tenant_id, sealed_hashes(stored.seals), stored.steps)),
+        (BreakKind.RUN_EDIT, lambda: _run_break(stored.run, stored.seals[-1])),
+        (BreakKind.EVIDENCE, lambda: _evidence_break(tenant_id, stored)),
+        (BreakKind.PAYLOAD_TAMPERED, lambda: _payload_break(stored)),
+    )
+    for kind, look in looks:
+        try:
+            found = look()
+        except UNHASHABLE:
+            found = Break(kind, None, "a stored value is not one that can have been sealed")
+        if found is not None:
+            return found
+    return None
+
+
+def failed(found: Break, stored: StoredRun | None) -> IntegrityVerification:
+    """The verdict FAILED; `stored` is None when the run's rows could not even be read."""
+    reason = f"{found.kind}: {found.reason}"
+    return _verdict(stored, VerificationStatus.FAILED, reason, FirstBreak(found.step_index, found.kind))
+
+
+def sealed_hashes(seals: Sequence[SealRecord]) -> list[bytes]:
+    """The hashes of all sealed steps, by position."""
+    joined = b"".join(seal.step_hashes for seal in seals)
+    return [joined[start : start + HASH_BYTES] for start in range(0, len(joined), HASH_BYTES)]
+
+
+def _verdict(
+    stored: StoredRun | None,
+    status: VerificationStatus,
+    reason: str | None,
+    first: FirstBreak | None = None,
+    *,
+    model: IntegrityModel = MODEL,
+) -> IntegrityVerification:
+    latest = stored.seals[-1] if stored is not None and stored.seals else None
+    return IntegrityVerification(
+        model=model,
+        trust_boundary=INTEGRITY_CONFIG["trust_boundary"],
+        storage=INTEGRITY_CONFIG["storage"],
+        root_hash=latest.seal_hash.hex() if latest is not None else None,
+        chain_length=0 if latest is None else latest.step_count,
+        verification_status=status,
+        failure_reason=reason,
+        first_break=first,
+    )
+
+
+def _seal_break(run: RunRow, seals: Sequence[SealRecord]) -> Break | None:
+    """A seal that is missing, edited, or does not follow the one before it."""
+    previous, count = GENESIS, 0
+    for version, seal in enumerate(seals, 1):
+        count += len(seal.step_hashes) // HASH_BYTES
+        if seal.version != version:
+            return Break(BreakKind.SEAL, None, f"seal {version} is missing")
+        if seal_hash(seal) != seal.seal_hash or seal.run_key != run.id:
+            return Break(BreakKind.SEAL, None, f"seal {version} was edited")
+        if seal.prev_seal_hash != previous or seal.step_count != count or len(seal.step_hashes) % HASH_BYTES:
+            return Break(BreakKind.SEAL, None, f"seal {version} does not follow the one before it")
+        previous = seal.seal_hash
+    if not seals:
+        return Break(BreakKind.SEAL, None, "no seal of the run is stored")
+    if run.seal_version != len(seals):
+        return Break(BreakKind.SEAL, None, f"the run has {run.seal_version} seals, stored are {len(seals)}")
+    return None
+
+
+def _run_break(run: RunRow, latest: SealRecord) -> Break | None:
+    """A field of the run that differs from its latest seal."""
+    for name, now, then in (
+        ("evidence_count", run.evidence_count, latest.evidence_count),
+        ("evidence_head", run.evidence_head, latest.evidence_head),
+    ):
+        if now != then:
+            return Break(BreakKind.RUN_EDIT, None, f"{name} differs from what was sealed")
+    record = run_record(run)
+    if record == latest.run_record:
+        return None
+    now, then = orjson.loads(record), orjson.loads(latest.run_record)
+    changed = next((name for name in SEALED_FIELDS if now.get(name) != then.get(name)), "a field")
+    return Break(BreakKind.RUN_EDIT, None, f"{changed} differs from what was sealed")
+
+
+def _evidence_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
+    """An evidence record that is edited, missing, extra or out of order."""
+    if stored.evidence is None:
+        return None
+    head = evidence_genesis(tenant_id, stored.run.id)
+    heads = [head]
+    for index, record in enumerate(stored.evidence):
+        if record.evidence_index != index:
+            return Break(BreakKind.EVIDENCE, None, f"evidence record {index} is missing or stands elsewhere")
+        head = evidence_hash(record, head)
+        if head != record.evidence_hash:
+            return Break(BreakKind.EVIDENCE, None, f"evidence record {index} was edited")
+        heads.append(head)
+    sealed = stored.seals[-1].evidence_count
+    if len(stored.evidence) != sealed:
+        return Break(BreakKind.EVIDENCE, None, f"{sealed} evidence records were sealed, stored are {len(heads) - 1}")
+    for seal in stored.seals:
+        if heads[seal.evidence_count] != seal.evidence_head:
+            return Break(BreakKind.EVIDENCE, None, f"the evidence is not what seal {seal.version} was made over")
+    return None
+
+
+def _payload_break(stored: StoredRun) -> Break | None:
+    """A step whose payload bytes are not those that its record holds the digests of."""
+    if stored.payloads is None:
+        return None
+    payloads = {(payload.trace_id, payload.step_index): payload for payload in stored.payloads}
+    for placed, step in stored.steps:
+        payload = payloads.get((placed.trace_id, placed.step_index))
+        if payload is None:
+            return Break(BreakKind.PAYLOAD_TAMPERED, placed.step_index, f"step {placed.step_index} lost its payload")
+        if step is None or _digests(payload) != (step.input_digest, step.output_digest, step.attributes_digest):
+            reason = f"the payload of step {placed.step_index} differs from its digests"
+            return Break(BreakKind.PAYLOAD_TAMPERED, placed.step_index, reason)
+    return None
+
+
+def _digests(payload: StepPayload) -> tuple[bytes | None, bytes | None, bytes]:
+    return (
+        None if payload.input is None else digest(payload.input),
+        None if payload.output is None else digest(payload.output),
+        digest(payload.attributes),
+    )
