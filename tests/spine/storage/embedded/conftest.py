@@ -14,7 +14,7 @@ import pytest
 from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.embedded.binaries import find_binaries
 from spine.storage.embedded.postmaster import is_postmaster, read_pid_file
-from tests.spine.storage.embedded.processes import ROOT, Holder
+from tests.spine.storage.embedded.processes import ROOT, Holder, is_running, wait_for
 
 
 @pytest.fixture
@@ -33,8 +33,16 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def made_dir(data_dir: Path, seed: Path) -> Path:
-    """A data directory whose cluster exists already, as every start but the first one finds it."""
+def made_dir(seed: Path) -> Iterator[Path]:
+    """A data directory whose cluster exists already; one test after another uses it, so leave it whole."""
+    yield seed
+    end_server(seed / "postgres")
+    wait_for(lambda: not is_running(seed), "nothing runs after the test")
+
+
+@pytest.fixture
+def copied_dir(data_dir: Path, seed: Path) -> Path:
+    """A data directory whose cluster exists already and may be spoiled."""
     shutil.copytree(seed, data_dir)
     return data_dir
 

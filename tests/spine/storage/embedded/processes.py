@@ -32,10 +32,11 @@ class Holder:
         umask: int = -1,
     ) -> None:
         script = pythonpath / Path(__file__).with_name("holder.py").relative_to(ROOT)
+        paths = [str(pythonpath), *filter(None, [os.environ.get("PYTHONPATH")])]
         identity: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         self.process = subprocess.Popen(
             [*command, str(script), str(data_dir)],
-            env=os.environ | {"PYTHONPATH": str(pythonpath)} | dict(environment or {}),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",

@@ -37,7 +37,6 @@ class TestPaths:
             assert aliased.data_dir == direct.data_dir
 
     def test_a_squatted_socket_directory_is_passed_over(self, made_dir: Path, tmp_path: Path) -> None:
-        EmbeddedPostgres.start(made_dir).stop()
         with EmbeddedPostgres.start(made_dir) as running:
             usual = running.socket_dir
         usual.symlink_to(tmp_path)
@@ -52,11 +51,11 @@ class TestPaths:
 
 
 class TestContents:
-    def test_a_cluster_of_another_version_is_refused_with_a_way_out(self, made_dir: Path) -> None:
-        EmbeddedPostgres.start(made_dir).stop()
-        (made_dir / "postgres" / "PG_VERSION").write_text("17\n")
+    def test_a_cluster_of_another_version_is_refused_with_a_way_out(self, copied_dir: Path) -> None:
+        EmbeddedPostgres.start(copied_dir).stop()
+        (copied_dir / "postgres" / "PG_VERSION").write_text("17\n")
         with pytest.raises(VersionMismatch, match=r"PostgreSQL 17, .* version 18\. .*pg_upgrade.*dump.*restore"):
-            EmbeddedPostgres.start(made_dir)
+            EmbeddedPostgres.start(copied_dir)
 
     def test_somebodys_own_cluster_is_left_alone(self, data_dir: Path) -> None:
         data_dir.mkdir()

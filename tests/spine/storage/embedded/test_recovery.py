@@ -145,7 +145,7 @@ class TestUnreachableServer:
         other = hold(made_dir)
         held = other.answer()
         pid = postmaster_pid(Path(held["cluster"]))
-        hidden = Path(held["socket_dir"]).rename(made_dir / "hidden")
+        hidden = Path(held["socket_dir"]).rename(held["socket_dir"] + "-hidden")
         with pytest.raises(StartFailed, match="cannot be reached from here"):
             EmbeddedPostgres.start(made_dir)
         assert is_postmaster(pid, Path(held["cluster"]))
@@ -162,13 +162,13 @@ class TestUnreachableServer:
 
 
 class TestFailedStart:
-    def test_a_server_that_dies_at_once_shows_its_log(self, made_dir: Path) -> None:
-        EmbeddedPostgres.start(made_dir).stop()
-        with (made_dir / "postgres" / "postgresql.conf").open("a") as settings:
+    def test_a_server_that_dies_at_once_shows_its_log(self, copied_dir: Path) -> None:
+        EmbeddedPostgres.start(copied_dir).stop()
+        with (copied_dir / "postgres" / "postgresql.conf").open("a") as settings:
             settings.write("max_connections = many\n")
         with pytest.raises(StartFailed, match='invalid value for parameter "max_connections": "many"'):
-            EmbeddedPostgres.start(made_dir)
-        assert not is_running(made_dir)
+            EmbeddedPostgres.start(copied_dir)
+        assert not is_running(copied_dir)
 
     def test_a_server_that_is_too_slow_goes_on_and_is_joined_later(
         self, data_dir: Path, monkeypatch: pytest.MonkeyPatch
