@@ -11,7 +11,7 @@ from domains.policies.conditions import (
     evaluate,
     read_facts,
 )
-from spine.contracts.enums import Consequence, EvaluationOutcome, RuleMode, RulePhase, Scope
+from spine.contracts.enums import EvaluationOutcome, RuleMode, RulePhase, Scope
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
 from spine.contracts.governance import CreatePolicyRule, RetirePolicyRule, UpdatePolicyRule
 from spine.contracts.operations import Invariant
@@ -122,27 +122,18 @@ def _shown(text: str) -> str:
     return cut.replace("\0", "\ufffd")
 
 
-def rule_digest(
-    *,
-    name: str,
-    version: int,
-    condition: str,
-    mode: RuleMode,
-    consequence: Consequence,
-    scope: Scope,
-    scope_id: str | None,
-) -> bytes:
-    """SHA-256 over everything that decides what this version of a rule says."""
+def rule_digest(version: int, rule: CreatePolicyRule) -> bytes:
+    """SHA-256 over everything that decides what this version of a rule says; its description does not."""
     return digest(
         canonical(
             {
-                "condition": condition,
-                "consequence": consequence,
+                "condition": rule.condition,
+                "consequence": rule.consequence,
                 "fact_model": FACT_MODEL,
-                "mode": mode,
-                "name": name,
-                "scope": scope,
-                "scope_id": scope_id,
+                "mode": rule.mode,
+                "name": rule.name,
+                "scope": rule.scope,
+                "scope_id": rule.scope_id,
                 "version": version,
             },
         ),

@@ -1,0 +1,55 @@
+"""Incidents: reading them. They are opened by what happens to runs, never by hand."""
+
+from datetime import datetime
+from uuid import UUID
+
+from domains.incidents import driver, engine
+from spine.contracts.enums import OperationKind, Permission
+from spine.contracts.evidence import IncidentsByKey, IncidentSummary, ListIncidents
+from spine.contracts.operations import Operation
+from spine.contracts.paging import Page
+from spine.orchestrator.context import ReadContext
+from spine.storage.keyset import Keyset, page_of
+
+INCIDENTS = Keyset("incidents.list", (datetime, UUID))
+
+
+async def list_incidents(ctx: ReadContext, request: ListIncidents) -> Page[IncidentSummary]:
+    """A page of incidents, newest first."""
+    whole = driver.list_incidents(request.filter)
+    rows = await ctx.session.fetch(INCIDENTS.read(whole, driver.ORDER, request.page))
+    total = await ctx.session.fetch_one(driver.count_incidents(request.filter)) if request.count else None
+    return page_of(rows, request.page.first, lambda one: INCIDENTS.cursor(one.created_at, one.key), total)
+
+
+async def incidents_by_key(ctx: ReadContext, request: IncidentsByKey) -> dict[UUID, IncidentSummary]:
+    """The incidents that exist of these keys."""
+    return {one.key: one for one in await ctx.session.fetch(driver.incidents_by_key(request.incident_keys))}
+
+
+OPERATIONS = (
+    Operation(
+        name="incidents.list",
+        kind=OperationKind.READ,
+        request=ListIncidents,
+        result=Page[IncidentSummary],
+        handler=list_incidents,
+        permission=Permission.INCIDENTS_READ,
+        cross_domain_deps=(),
+        cost=5,
+        validate=engine.check_list,
+        summary="A page of incidents, newest first.",
+    ),
+    Operation(
+        name="incidents.by_key",
+        kind=OperationKind.READ,
+        request=IncidentsByKey,
+        result=IncidentSummary,
+        handler=incidents_by_key,
+        permission=Permission.INCIDENTS_READ,
+        cross_domain_deps=(),
+        cost=1,
+        batch_key="incident_keys",
+        summary="Incidents by key.",
+    ),
+)
