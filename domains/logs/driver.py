@@ -21,9 +21,12 @@ TENANT = bindparam("tenant_id", type_=Uuid())
 TRACE_IDS = bindparam("trace_ids", type_=ARRAY(Text))
 RUN_KEYS = bindparam("run_keys", type_=ARRAY(Uuid()))
 
-KINDS: dict[str, Any] = {kind.value: kind for kind in StepKind}
-STATUSES: dict[str, Any] = {status.value: status for status in StepStatus}
-PROVIDER_TYPES: dict[str, Any] = {family.value: family for family in ProviderType}
+KNOWN_FIELDS = KnownStep.__struct_fields__
+
+ENUM_PLACES: tuple[tuple[int, dict[str, Any]], ...] = tuple(
+    (KNOWN_FIELDS.index(name), {member.value: member for member in kind})
+    for name, kind in (("kind", StepKind), ("status", StepStatus), ("provider_type", ProviderType))
+)
 
 HEAD_COLUMNS = (*TraceHead.__struct_fields__, "created_at")
 
@@ -36,7 +39,7 @@ LOCK_HEADS = (
 
 # A step of a run that was withdrawn is assigned again, to a younger run, whose UUIDv7 is the greater one.
 KNOWN_STEPS = (
-    select(*(trace_steps.c[name] for name in KnownStep.__struct_fields__ if name != "run_key"), run_steps.c.run_id)
+    select(*(run_steps.c.run_id if name == "run_key" else trace_steps.c[name] for name in KNOWN_FIELDS))
     .distinct(trace_steps.c.trace_id, trace_steps.c.step_index)
     .select_from(
         trace_steps.outerjoin(
@@ -158,30 +161,8 @@ def seal_of(row: Row) -> SealRecord:
     )
 
 
-def _known(members: dict[str, Any], text: str) -> Any:
-    return members.get(text, text)
-
-
 def _known_step(row: Row) -> KnownStep:
-    return KnownStep(
-        trace_id=row[0],
-        step_index=row[1],
-        span_id=row[2],
-        parent_span_id=row[3],
-        name=row[4],
-        kind=_known(KINDS, row[5]),
-        status=_known(STATUSES, row[6]),
-        outcome_code=row[7],
-        status_message=row[8],
-        started_ns=row[9],
-        ended_ns=row[10],
-        provider=row[11],
-        provider_type=_known(PROVIDER_TYPES, row[12]),
-        model=row[13],
-        input_tokens=row[14],
-        output_tokens=row[15],
-        cost_micro_usd=row[16],
-        span_digest=row[17],
-        step_hash=row[18],
-        run_key=row[19],
-    )
+    values = list(row)
+    for place, members in ENUM_PLACES:
+        values[place] = members.get(values[place], values[place])
+    return KnownStep(**dict(zip(KNOWN_FIELDS, values, strict=True)))

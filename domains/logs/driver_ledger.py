@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, Text, bindparam, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, bindparam, func, select
 
 from domains.logs.driver import TENANT
 from domains.logs.tables import audit_ledger
@@ -69,23 +68,18 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
     "actor_id": ledger.actor_id == bindparam("actor_id", type_=Text),
     "created_after": ledger.created_at >= bindparam("created_after", type_=ledger.created_at.type),
     "created_before": ledger.created_at < bindparam("created_before", type_=ledger.created_at.type),
-    "after": tuple_(ledger.created_at, ledger.id)
-    < tuple_(bindparam("after_created_at", type_=ledger.created_at.type), bindparam("after_id", type_=ledger.id.type)),
 }
 
+ORDER = (ledger.created_at, ledger.id)
 
-@lru_cache(maxsize=128)
+
+@lru_cache(maxsize=64)
 def _matching(names: tuple[str, ...]) -> Select[Any]:
-    """Entries that meet these conditions, newest first: one statement per set of conditions."""
-    return (
-        select(*ENTRY_COLUMNS)
-        .where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
-        .order_by(ledger.created_at.desc(), ledger.id.desc())
-        .limit(bindparam("limit", type_=Integer))
-    )
+    """Entries that meet these conditions: one statement per set of conditions."""
+    return select(*ENTRY_COLUMNS).where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _counting(names: tuple[str, ...]) -> Select[Any]:
     """How many entries meet these conditions."""
     return (
@@ -142,14 +136,10 @@ def feedback_events(fingerprints: Sequence[str]) -> Read[FeedbackEvent]:
     return Read(FEEDBACK, {"fingerprints": list(fingerprints), "event_types": list(FEEDBACK_EVENTS)}, _feedback_event)
 
 
-def matching_entries(wanted: AuditFilter, after: tuple[datetime, UUID] | None, limit: int) -> Read[AuditEntry]:
-    """At most `limit` entries, newest first, behind the one with this time and key."""
+def matching_entries(wanted: AuditFilter) -> Read[AuditEntry]:
+    """Every entry that is wanted, to be paged by ORDER."""
     params = _params(wanted)
-    names = tuple(params)
-    if after is not None:
-        names = (*names, "after")
-        params |= {"after_created_at": after[0], "after_id": after[1]}
-    return Read(_matching(names), params | {"limit": limit}, _entry)
+    return Read(_matching(tuple(params)), params, _entry)
 
 
 def count_entries(wanted: AuditFilter) -> Read[int]:
@@ -183,7 +173,7 @@ def _feedback_event(row: Row) -> FeedbackEvent:
     return FeedbackEvent(
         fingerprint=row[0],
         event_type=row[1],
-        actor=Actor(ACTOR_KINDS[row[2]], row[3], row[4]),
+        actor=Actor(ACTOR_KINDS.get(row[2], ActorKind.SYSTEM), row[3], row[4]),
         reason=row[5],
         after_state=row[6],
         created_at=row[7],
@@ -198,7 +188,7 @@ def _entry(row: Row) -> AuditEntry:
         event_type=row[2],
         entity_type=ENTITY_TYPES[row[3]],
         entity_id=row[4],
-        actor=Actor(ACTOR_KINDS[row[5]], row[6], row[7]),
+        actor=Actor(ACTOR_KINDS.get(row[5], ActorKind.SYSTEM), row[6], row[7]),
         reason=row[8],
         before_state=None if row[9] is None else Json(row[9]),
         after_state=None if row[10] is None else Json(row[10]),

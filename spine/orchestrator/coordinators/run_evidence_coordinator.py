@@ -1,0 +1,156 @@
+"""RunEvidence: what runs touched in incidents, policies and controls, read in one wave with whether each run exists.
+
+Only the domains that were asked for are read. A domain that does not answer leaves the others intact and says so, and a
+key that is no run of the tenant has no evidence at all: "nothing happened" is said only of what could be looked at.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from spine.contracts.enums import EvidenceDomain, OperationKind, Permission, SourceStatus
+from spine.contracts.errors import Unavailable
+from spine.contracts.evidence import EvidenceRequest, EvidenceSource, RunEvidence
+from spine.contracts.operations import Operation
+from spine.contracts.paging import NestedPage
+from spine.contracts.ports import Ranked
+from spine.contracts.statements import Read
+from spine.orchestrator.context import ReadContext, within_dispatch
+from spine.orchestrator.coordinators.waves import Answer, read_wave
+
+NEEDS = {
+    EvidenceDomain.INCIDENTS: Permission.INCIDENTS_READ,
+    EvidenceDomain.POLICIES: Permission.POLICIES_READ,
+    EvidenceDomain.CONTROLS: Permission.POLICIES_READ,
+}
+
+DEPENDENCIES = (
+    "activity.run_folding_capability",
+    "controls.limit_breaches_capability",
+    "incidents.incidents_for_run_capability",
+    "policies.policy_evaluations_capability",
+)
+
+
+class EvidenceList(NamedTuple):
+    """One list of the evidence: its name, its domain, how many rows are wanted, and who reads it."""
+
+    name: str
+    domain: EvidenceDomain
+    first: int
+    read: Callable[[Sequence[UUID], int], Read[Ranked[Any]]]
+
+
+class RunEvidenceCoordinator:
+    """Composes incidents, policies and controls, and activity's word on which runs exist."""
+
+    @staticmethod
+    async def run_evidence(ctx: ReadContext, request: EvidenceRequest) -> dict[UUID, RunEvidence | Unavailable]:
+        """Evidence for each key that is a run of the tenant; Unavailable when even that could not be read."""
+        within_dispatch("RunEvidenceCoordinator")
+        wave = EvidenceWave(ctx, request)
+        evidence: dict[UUID, RunEvidence | Unavailable] = {}
+        for keys, answers in await read_wave(ctx.session, list(dict.fromkeys(request.run_keys)), wave.reads):
+            evidence |= wave.evidence(keys, answers)
+        return evidence
+
+
+class EvidenceWave:
+    """What is read for one request, and what its answers say of each run."""
+
+    def __init__(self, ctx: ReadContext, request: EvidenceRequest) -> None:
+        self._ctx = ctx
+        asked = [one for one in _lists(ctx, request) if one.first or one.domain in request.probe]
+        self._domains = list(dict.fromkeys(one.domain for one in asked))
+        self._forbidden = {one for one in self._domains if NEEDS[one] not in ctx.principal.permissions}
+        self._read = [one for one in asked if one.domain not in self._forbidden]
+
+    def reads(self, keys: Sequence[UUID]) -> list[Read[Any]]:
+        """Which keys are runs, and every list that is asked for and allowed; a probe reads one row."""
+        existing = self._ctx.bridge("activity").run_folding_capability().existing_runs(keys)
+        return [existing, *(one.read(keys, max(one.first, 1)) for one in self._read)]
+
+    def evidence(self, keys: Sequence[UUID], answers: Sequence[Answer]) -> dict[UUID, RunEvidence | Unavailable]:
+        """The evidence of one wave."""
+        existing = answers[0]
+        if not isinstance(existing, list):
+            return {key: Unavailable("the run could not be read in time") for key in keys}
+        found = [
+            (one, _by_run(answer) if isinstance(answer, list) else None)
+            for one, answer in zip(self._read, answers[1:], strict=True)
+        ]
+        return {key: self._of_run(key, found) for key in existing}
+
+    def _of_run(self, key: UUID, found: Sequence[tuple[EvidenceList, "ByRun | None"]]) -> RunEvidence:
+        pages: dict[str, NestedPage[Any]] = {}
+        for one, by_run in found:
+            if by_run is not None and one.first:
+                rows, total = by_run.get(key, ((), 0))
+                pages[one.name] = NestedPage(rows, total)
+        return RunEvidence(
+            run_key=key,
+            incidents=pages.get("incidents"),
+            policies=pages.get("policies"),
+            limits=pages.get("limits"),
+            decisions=pages.get("decisions"),
+            sources=tuple(self._source(domain, found, pages) for domain in self._domains),
+            computed_at=self._ctx.now,
+        )
+
+    def _source(
+        self,
+        domain: EvidenceDomain,
+        found: Sequence[tuple[EvidenceList, "ByRun | None"]],
+        pages: dict[str, NestedPage[Any]],
+    ) -> EvidenceSource:
+        """DEGRADED is a domain of which one list could be read and another could not."""
+        if domain in self._forbidden:
+            return EvidenceSource(domain, SourceStatus.FORBIDDEN, truncated=False)
+        own = [(one, by_run is not None) for one, by_run in found if one.domain is domain]
+        answered = [one for one, there in own if there]
+        status = SourceStatus.OK if len(answered) == len(own) else SourceStatus.DEGRADED
+        if not answered:
+            status = SourceStatus.UNAVAILABLE
+        shown = [pages[one.name] for one in answered if one.name in pages]
+        return EvidenceSource(domain, status, any(page.total_count > len(page.nodes) for page in shown))
+
+
+ByRun = dict[UUID, tuple[list[Any], int]]
+
+
+def _by_run(rows: Sequence[Ranked[Any]]) -> ByRun:
+    by_run: ByRun = {}
+    for row in rows:
+        if row.parent in by_run:
+            by_run[row.parent][0].append(row.value)
+        else:
+            by_run[row.parent] = ([row.value], row.total)
+    return by_run
+
+
+def _lists(ctx: ReadContext, request: EvidenceRequest) -> tuple[EvidenceList, ...]:
+    incidents = ctx.bridge("incidents").incidents_for_run_capability()
+    policies = ctx.bridge("policies").policy_evaluations_capability()
+    limits = ctx.bridge("controls").limit_breaches_capability()
+    return (
+        EvidenceList("incidents", EvidenceDomain.INCIDENTS, request.incidents, incidents.incidents_for_runs),
+        EvidenceList("policies", EvidenceDomain.POLICIES, request.policies, policies.evaluations_for_runs),
+        EvidenceList("decisions", EvidenceDomain.POLICIES, request.decisions, policies.decisions_for_runs),
+        EvidenceList("limits", EvidenceDomain.CONTROLS, request.limits, limits.breaches_for_runs),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        name="activity.run_evidence",
+        kind=OperationKind.READ,
+        request=EvidenceRequest,
+        result=RunEvidence,
+        handler=RunEvidenceCoordinator.run_evidence,
+        permission=Permission.RUNS_READ,
+        cross_domain_deps=DEPENDENCIES,
+        cost=5,
+        batch_key="run_keys",
+        summary="What runs touched in incidents, policies and controls, and whether each could be read.",
+    ),
+)
