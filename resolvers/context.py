@@ -1,0 +1,65 @@
+"""The context of one request: its principal, its read session, its loaders. Everything goes through the registry."""
+
+from collections.abc import Awaitable, Hashable
+from types import TracebackType
+from typing import Any, Self
+
+import strawberry
+
+from resolvers.loaders import Loaders
+from spine.contracts.actors import Principal
+from spine.contracts.enums import OperationKind
+from spine.contracts.loading import Arguments
+from spine.contracts.operations import OperationResult
+from spine.orchestrator.operation_registry import OperationRegistry
+
+
+class RequestContext:
+    """What resolvers see as `info.context`; leave it (`async with`) to give the snapshot back."""
+
+    def __init__(self, registry: OperationRegistry, principal: Principal, request_id: str) -> None:
+        self.principal = principal
+        self.request_id = request_id
+        self.selections: dict[Hashable, Arguments] = {}
+        self._registry = registry
+        self._session = registry.get_session_dep()
+        self._loaders = Loaders(self._registry.operations, self.dispatch)
+
+    async def __aenter__(self) -> Self:
+        """The session is opened by the first read."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def dispatch(self, operation: str, request: Any) -> OperationResult[Any]:
+        """Dispatch an operation; after a write, later reads of this request see what it wrote."""
+        result = await self._registry.execute(
+            operation, request, self.principal, session=self._session, request_id=self.request_id
+        )
+        entry = self._registry.operations.get(operation)
+        if entry is not None and entry.kind is OperationKind.WRITE:
+            self._loaders.clear()
+        return result
+
+    async def execute(self, operation: str, request: Any) -> Any:
+        """The value of an operation; raises its HocError."""
+        return (await self.dispatch(operation, request)).unwrap()
+
+    def load(
+        self, operation: str, key: Hashable, arguments: Arguments = (), selection: Arguments = ()
+    ) -> Awaitable[Any]:
+        """The value of one key of a batch operation, loaded together with all others that are asked for now."""
+        return self._loaders.load(operation, key, (*arguments, *selection))
+
+    @property
+    def round_trips(self) -> tuple[int, int]:
+        """Statements and network round trips so far, for the tests that count them; final after the request."""
+        return self._session.statements, self._session.round_trips
+
+
+Info = strawberry.Info[RequestContext, None]
+
+__all__ = ["Info", "RequestContext"]

@@ -1,0 +1,64 @@
+"""Errors as clients see them: expected ones with their code, all others masked; the request id leads to the log."""
+
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+from strawberry.types.execution import ExecutionContext
+
+from schema.inputs import field_name
+from spine.contracts.errors import ErrorCode, HocError, InternalError
+
+log = structlog.get_logger("hoc.graphql")
+
+
+class CodedErrors(MaskErrors):
+    """Gives every error `extensions { code requestId }`; only a HocError's and GraphQL's own texts get out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        """The error for clients. GraphQL's own (syntax, validation, coercion) are about the client's document."""
+        request_id = self.execution_context.context.request_id
+        if is_document_error(error):
+            return coded(error, error.message, extensions(ErrorCode.VALIDATION, request_id))
+        cause = error.original_error if isinstance(error.original_error, HocError) else InternalError()
+        return coded(error, cause.message, extensions(cause.code, request_id, cause.field))
+
+
+def is_document_error(error: GraphQLError) -> bool:
+    """Whether GraphQL itself refused the document or its variables: nothing of ours was raised, nothing resolved."""
+    return error.path is None and (error.original_error is None or isinstance(error.original_error, GraphQLError))
+
+
+def extensions(code: ErrorCode, request_id: str, field: str | None = None) -> dict[str, Any]:
+    """The extensions of an error."""
+    shown = {"code": code.value, "requestId": request_id}
+    return {**shown, "field": field_name(None, field)} if field is not None else shown
+
+
+def coded(error: GraphQLError, message: str, details: dict[str, Any]) -> GraphQLError:
+    """The same error in the same place, with this text and nothing of its cause."""
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=details,
+    )
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema; unexpected errors go to our log, expected ones are the client's alone."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log what was not foreseen."""
+        for error in errors:
+            if isinstance(error.original_error, HocError) or is_document_error(error):
+                continue
+            request_id = execution_context.context.request_id if execution_context is not None else None
+            log.error("graphql.crashed", path=error.path, request_id=request_id, exc_info=error.original_error)

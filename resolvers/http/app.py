@@ -1,0 +1,57 @@
+"""The ASGI application: its routes over one runtime, which lives as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from resolvers.http.auth import Authenticator
+from resolvers.http.health import Health
+from resolvers.http.ingest import IngestEndpoint
+from resolvers.http.requests import REQUEST_ID, STATUS, headers_of, request_id_of
+from resolvers.http.view import GraphQLView, crash, failure
+from resolvers.schema import build_schema
+from schema.batched import check_batched_fields
+from schema.export import sdl
+from spine.bootstrap import Runtime
+from spine.contracts.errors import HocError
+
+
+def create_app(runtime: Runtime) -> Starlette:
+    """The application; it opens the runtime when it starts and closes it when it stops."""
+    schema = build_schema()
+    contract = sdl(schema)
+    authenticator = Authenticator(runtime)
+    health = Health(runtime)
+
+    async def schema_text(request: Request) -> Response:
+        """The SDL, for any key of any role."""
+        request_id = request_id_of(request.scope)
+        try:
+            await authenticator.principal(request, request_id)
+        except HocError as error:
+            headers = headers_of(error, request_id)
+            return failure(STATUS[error.code], error.message, error.code, request_id, headers)
+        return Response(contract, 200, {REQUEST_ID: request_id}, media_type="text/plain")
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await runtime.open()
+        try:
+            check_batched_fields(schema, runtime.registry.operations)
+            yield
+        finally:
+            await runtime.close()
+
+    every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    routes = [
+        Route("/graphql", GraphQLView(schema, runtime, authenticator)),
+        Route("/graphql/schema.graphql", schema_text, methods=["GET"]),
+        Route("/v1/traces", IngestEndpoint(runtime, authenticator).__call__, methods=every),
+        Route("/healthz", health.alive, methods=["GET"]),
+        Route("/readyz", health.ready, methods=["GET"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: crash})

@@ -1,0 +1,68 @@
+"""Authentication: the bearer key of a request to its principal, before anything of the request is parsed.
+
+A verified principal is kept for a second, so a revoked key is refused within two (one here, one for the statement that
+is under way). Keys are remembered by their SHA-256 only. Refusals are kept too, and more briefly, so that a flood of
+one wrong key does not reach the database each time.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import Request
+
+from spine.bootstrap import Runtime
+from spine.contracts.access import Authenticate
+from spine.contracts.actors import Principal
+from spine.contracts.errors import HocError, Unauthenticated
+
+KEEP_S: Final = 1.0
+KEEP_REFUSAL_S: Final = 0.25
+MOST: Final = 10_000
+MAX_KEY: Final = 200
+
+
+class Authenticator:
+    """Principals by key, each kept for a moment."""
+
+    def __init__(self, runtime: Runtime, clock: Callable[[], float] = time.monotonic) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, Principal | HocError]] = OrderedDict()
+
+    async def principal(self, request: Request, request_id: str) -> Principal:
+        """Who is asking; raises Unauthenticated, KeyFrozen, or Unavailable when the database does not answer."""
+        presented = bearer(request)
+        digest = hashlib.sha256(presented.encode()).digest()
+        until, found = self._known.get(digest, (0.0, None))
+        if found is None or until <= self._clock():
+            found = await self._ask(presented, digest, request_id)
+        if isinstance(found, HocError):
+            raise found
+        return found
+
+    async def _ask(self, presented: str, digest: bytes, request_id: str) -> Principal | HocError:
+        asked_at = self._clock()
+        result = await self._runtime.registry.execute(
+            "api_keys.authenticate", Authenticate(presented), None, request_id=request_id
+        )
+        if result.error is not None and not isinstance(result.error, Unauthenticated):
+            return result.error
+        found: Principal | HocError = result.error or result.unwrap()
+        keep = KEEP_REFUSAL_S if result.error is not None else KEEP_S
+        self._known[digest] = (asked_at + keep, found)
+        self._known.move_to_end(digest)
+        if len(self._known) > MOST:
+            self._known.popitem(last=False)
+        return found
+
+
+def bearer(request: Request) -> str:
+    """The key of `Authorization: Bearer <key>`; raises Unauthenticated when there is none."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key or len(key) > MAX_KEY:
+        raise Unauthenticated
+    return key

@@ -1,0 +1,71 @@
+"""What every route needs of a request: its id, a body that cannot grow without end, and the status of an error."""
+
+import re
+from typing import Final
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
+
+from spine.contracts.errors import ErrorCode, HocError, TooLarge
+
+REQUEST_ID: Final = "x-request-id"
+_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+STATUS: Final = {
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FROZEN: 403,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.VALIDATION: 400,
+    ErrorCode.RUN_VALIDATION_FAILURE: 400,
+    ErrorCode.CONDITION_INVALID: 400,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.CONFLICT: 409,
+    ErrorCode.POLICY_DENIED: 403,
+    ErrorCode.INVARIANT_VIOLATION: 409,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.UNKNOWN_OPERATION: 500,
+    ErrorCode.INTERNAL: 500,
+}
+"""The HTTP status of each code."""
+
+
+def request_id_of(scope: Scope) -> str:
+    """The caller's `x-request-id` when it is harmless, else a new one."""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID.encode() and _ACCEPTABLE_ID.fullmatch(value.decode("latin-1")):
+            return str(value.decode("ascii"))
+    return uuid4().hex
+
+
+def headers_of(error: HocError, request_id: str) -> dict[str, str]:
+    """The headers of an error's answer: how to authenticate, or when to come again."""
+    headers = {REQUEST_ID: request_id}
+    if STATUS[error.code] == 401:  # noqa: PLR2004 - the number is its own name
+        headers["www-authenticate"] = "Bearer"
+    if error.code is ErrorCode.UNAVAILABLE:
+        headers["retry-after"] = "1"
+    return headers
+
+
+def bounded(request: Request, limit: int) -> Request:
+    """The same request, whose body raises TooLarge as soon as it is longer than `limit` bytes."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > limit:
+        raise TooLarge("the body, in bytes,", limit)
+    return Request(request.scope, _counted(request.receive, limit))
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise TooLarge("the body, in bytes,", limit)
+        return message
+
+    return counted

@@ -1,0 +1,72 @@
+"""Reporting runs, and leaving feedback on signals."""
+
+from typing import Annotated, Any
+
+import strawberry
+
+from resolvers.context import Info
+from resolvers.mutation.changes import change
+from schema.activity.inputs import AppendStepsInput, CompleteRunInput, StartRunInput
+from schema.activity.signal import ChangeSignalInput, SuppressSignalInput
+from schema.fields import field
+from schema.payloads import RunPayload, SignalPayload
+
+Started = Annotated[StartRunInput, strawberry.argument(name="input", description="The run.")]
+Appended = Annotated[AppendStepsInput, strawberry.argument(name="input", description="The run and its steps.")]
+Completed = Annotated[CompleteRunInput, strawberry.argument(name="input", description="The run and how it ended.")]
+Feedback = Annotated[ChangeSignalInput, strawberry.argument(name="input", description="The signal.")]
+Suppression = Annotated[
+    SuppressSignalInput, strawberry.argument(name="input", description="The signal, until when, and why.")
+]
+
+
+@strawberry.type
+class ActivityMutation:
+    """The activity domain's writes."""
+
+    @field("Report that a run begins; a blocking rule or limit may refuse it.", RunPayload)
+    async def start_run(self, info: Info, given: Started) -> Any:
+        """Start a run."""
+        return await _run(info, "activity.start_run", given)
+
+    @field("Report steps of a live run; a blocking rule or limit may refuse them.", RunPayload)
+    async def append_steps(self, info: Info, given: Appended) -> Any:
+        """Append steps to a run."""
+        return await _run(info, "activity.append_steps", given)
+
+    @field("Report that a run has ended; it is sealed at once.", RunPayload)
+    async def complete_run(self, info: Info, given: Completed) -> Any:
+        """Complete a run."""
+        return await _run(info, "activity.complete_run", given)
+
+    @field("Say that a signal has been seen.", SignalPayload)
+    async def acknowledge_signal(self, info: Info, given: Feedback) -> Any:
+        """Acknowledge a signal."""
+        return await _signal(info, "activity.acknowledge_signal", given)
+
+    @field("Keep a signal quiet for at most 30 days; it expires by itself.", SignalPayload)
+    async def suppress_signal(self, info: Info, given: Suppression) -> Any:
+        """Suppress a signal."""
+        return await _signal(info, "activity.suppress_signal", given)
+
+    @field("Take acknowledgement and suppression back.", SignalPayload)
+    async def reopen_signal(self, info: Info, given: Feedback) -> Any:
+        """Reopen a signal."""
+        return await _signal(info, "activity.reopen_signal", given)
+
+    @field("Pass a signal on.", SignalPayload)
+    async def escalate_signal(self, info: Info, given: Feedback) -> Any:
+        """Escalate a signal."""
+        return await _signal(info, "activity.escalate_signal", given)
+
+
+async def _run(info: Info, operation: str, given: Any) -> RunPayload:
+    changed, errors = await change(info, operation, given)
+    run = await info.context.load("activity.runs_by_key", changed.run_key) if changed else None
+    return RunPayload(run=run, user_errors=errors)
+
+
+async def _signal(info: Info, operation: str, given: Any) -> SignalPayload:
+    changed, errors = await change(info, operation, given)
+    signal = await info.context.load("activity.signals_by_key", changed.signal_key) if changed else None
+    return SignalPayload(signal=signal, user_errors=errors)

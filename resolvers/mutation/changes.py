@@ -1,0 +1,33 @@
+"""What every mutation does: dispatch the write, show the changed object as it is now, or say why it was refused."""
+
+from typing import Any
+
+from resolvers.context import Info
+from schema.errors import UserError, user_error
+from schema.inputs import to_contract
+from spine.contracts.errors import ErrorCode, HocError
+
+EXPECTED = frozenset(
+    {
+        ErrorCode.NOT_FOUND,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.VALIDATION,
+        ErrorCode.RUN_VALIDATION_FAILURE,
+        ErrorCode.CONDITION_INVALID,
+        ErrorCode.TOO_LARGE,
+        ErrorCode.CONFLICT,
+        ErrorCode.POLICY_DENIED,
+        ErrorCode.INVARIANT_VIOLATION,
+    }
+)
+"""Failures that the caller can do something about: data, not errors."""
+
+
+async def change(info: Info, operation: str, given: Any) -> tuple[Any, list[UserError]]:
+    """What the operation answers, or why it was refused; raises what nobody expects."""
+    try:
+        return await info.context.execute(operation, to_contract(given)), []
+    except HocError as error:
+        if error.code not in EXPECTED:
+            raise
+        return None, [user_error(error, type(given))]

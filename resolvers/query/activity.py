@@ -1,0 +1,92 @@
+"""Runs, signals and agents."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from resolvers.context import Info
+from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, counting, page_request
+from resolvers.query.nodes import find
+from schema.activity.agent import Agent
+from schema.activity.inputs import RunFilter
+from schema.activity.run import Run
+from schema.activity.signal import Signal, SignalFilter
+from schema.activity.stats import RunStats
+from schema.fields import field
+from schema.inputs import to_contract
+from schema.relay import Connection
+from spine.contracts import runs, signals
+
+RunsWanted = Annotated[RunFilter | None, strawberry.argument(name="filter", description="Which runs; all when absent.")]
+SignalsWanted = Annotated[
+    SignalFilter | None, strawberry.argument(name="filter", description="Which signals; all when absent.")
+]
+Order = Annotated[runs.RunOrder, strawberry.argument(description="The order; ties are broken by id.")]
+GroupBy = Annotated[runs.RunGrouping, strawberry.argument(description="What to count by.")]
+RunId = Annotated[strawberry.ID, strawberry.argument(name="id", description="The run's global id.")]
+StartedAfter = Annotated[datetime | None, strawberry.argument(description="Over runs started at this time or later.")]
+StartedBefore = Annotated[datetime | None, strawberry.argument(description="Over runs started before this time.")]
+
+
+@strawberry.type
+class ActivityQuery:
+    """The activity domain's root fields."""
+
+    @field("Runs, the latest first unless ordered otherwise.", Connection[Run])
+    async def runs(
+        self,
+        info: Info,
+        wanted: RunsWanted = UNSET,
+        order_by: Order = runs.RunOrder.STARTED_AT_DESC,
+        first: First = DEFAULT_FIRST,
+        after: After = UNSET,
+    ) -> Any:
+        """A keyset page of runs."""
+        request = runs.ListRuns(
+            page=page_request(first, after), filter=run_filter(wanted), order=order_by, count=counting(info)
+        )
+        return await connection(info, "activity.runs", request)
+
+    @field("One run; null and NOT_FOUND when there is none.", Run | None)
+    async def run(self, info: Info, global_id: RunId) -> Any:
+        """One run by its global id."""
+        return await find(info, global_id, "Run")
+
+    @field("Counts of runs by one of their fields, for filter chips.", RunStats)
+    async def run_stats(self, info: Info, group_by: GroupBy, wanted: RunsWanted = UNSET) -> Any:
+        """Counts of runs."""
+        request = runs.CountRuns(filter=run_filter(wanted), group_by=group_by)
+        return await info.context.execute("activity.run_stats", request)
+
+    @field("Signals, newest first.", Connection[Signal])
+    async def signals(
+        self, info: Info, wanted: SignalsWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
+    ) -> Any:
+        """A keyset page of signals."""
+        chosen = to_contract(wanted) if wanted else signals.SignalFilter()
+        request = signals.ListSignals(page=page_request(first, after), filter=chosen, count=counting(info))
+        return await connection(info, "activity.signals", request)
+
+    @field("Agents by identifier, with counts over their runs.", Connection[Agent])
+    async def agents(
+        self,
+        info: Info,
+        started_after: StartedAfter = UNSET,
+        started_before: StartedBefore = UNSET,
+        first: First = DEFAULT_FIRST,
+        after: After = UNSET,
+    ) -> Any:
+        """A keyset page of agents."""
+        request = runs.ListAgents(
+            page=page_request(first, after),
+            started_after=started_after or None,
+            started_before=started_before or None,
+            count=counting(info),
+        )
+        return await connection(info, "activity.agents", request)
+
+
+def run_filter(wanted: RunFilter | None) -> Any:
+    """The contract's filter; everything when there is none."""
+    return to_contract(wanted) if wanted else runs.RunFilter()

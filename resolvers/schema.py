@@ -1,0 +1,49 @@
+"""The executable schema: the contract's types with their root fields."""
+
+import strawberry
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.errors import CodedErrors, Schema
+from resolvers.mutation.activity import ActivityMutation
+from resolvers.mutation.analytics import AnalyticsMutation
+from resolvers.mutation.controls import ControlsMutation
+from resolvers.mutation.policies import PoliciesMutation
+from resolvers.query.account import AccountQuery
+from resolvers.query.activity import ActivityQuery
+from resolvers.query.analytics import AnalyticsQuery
+from resolvers.query.controls import ControlsQuery
+from resolvers.query.incidents import IncidentsQuery
+from resolvers.query.logs import LogsQuery
+from resolvers.query.nodes import NodeQuery
+from resolvers.query.policies import PoliciesQuery
+from schema.scalars import SCALARS
+
+
+@strawberry.type(description="Everything that can be read. A query's fields share one snapshot of the database.")
+class Query(
+    ActivityQuery,
+    IncidentsQuery,
+    PoliciesQuery,
+    ControlsQuery,
+    AnalyticsQuery,
+    LogsQuery,
+    AccountQuery,
+    NodeQuery,
+):
+    """The root of queries."""
+
+
+@strawberry.type(description="Everything that can be written, each in a transaction of its own, audited within it.")
+class Mutation(ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMutation):
+    """The root of mutations."""
+
+
+def build_schema() -> Schema:
+    """The schema; extensions are classes, so that the caches of parsed and validated documents are shared."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        extensions=[ParserCache, ValidationCache, CodedErrors],
+        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
+    )

@@ -1,0 +1,26 @@
+"""The audit ledger."""
+
+from datetime import datetime
+
+from schema.account import actor as _actor  # noqa: F401 - an entry holds an actor
+from schema.contract import contract_type
+from schema.inputs import contract_input, optional
+from spine.contracts import ledger
+from spine.contracts.enums import AuditEntityType
+
+
+@contract_type(ledger.AuditEntry, name="AuditEntry")
+class AuditEntry:
+    """One entry of the audit ledger: who changed what. It is never changed."""
+
+
+@contract_input(ledger.AuditFilter, name="AuditFilter")
+class AuditFilter:
+    """Which entries are wanted; every given field must hold, a list means any of its values."""
+
+    event_type: list[str] | None = optional("With one of these events, such as PolicyRuleCreated.")
+    entity_type: list[AuditEntityType] | None = optional("About one of these kinds of objects.")
+    entity_id: str | None = optional("About this object.")
+    actor_id: str | None = optional("By this actor.")
+    created_after: datetime | None = optional("Written at this time or later.")
+    created_before: datetime | None = optional("Written before this time.")

@@ -1,0 +1,56 @@
+"""What mutations answer: the changed object as it is now, or the reasons why nothing was written."""
+
+import strawberry
+
+from schema.activity.run import Run
+from schema.activity.signal import Signal
+from schema.analytics.model_price import ModelPrice
+from schema.controls.limit import Limit
+from schema.errors import UserError
+from schema.policies.rule import PolicyRule
+
+
+@strawberry.interface(description="What every mutation answers.")
+class Payload:
+    """The part that all payloads have."""
+
+    user_errors: list[UserError] = strawberry.field(description="Why nothing was written; empty when it was.")
+
+
+@strawberry.type(description="A run that was reported on.")
+class RunPayload(Payload):
+    """Of startRun, appendSteps and completeRun."""
+
+    run: Run | None = strawberry.field(description="The run as it is now; null when nothing was written.")
+
+
+@strawberry.type(description="A signal with new feedback.")
+class SignalPayload(Payload):
+    """Of acknowledgeSignal, suppressSignal, reopenSignal and escalateSignal."""
+
+    signal: Signal | None = strawberry.field(description="The signal as it is now; null when nothing was written.")
+
+
+@strawberry.type(description="A rule that was written.")
+class PolicyRulePayload(Payload):
+    """Of createPolicyRule, updatePolicyRule and retirePolicyRule."""
+
+    policy_rule: PolicyRule | None = strawberry.field(
+        description="The rule as it is now; null when nothing was written."
+    )
+
+
+@strawberry.type(description="A limit that was written.")
+class LimitPayload(Payload):
+    """Of createLimit, updateLimit and disableLimit."""
+
+    limit: Limit | None = strawberry.field(description="The limit as it is now; null when nothing was written.")
+
+
+@strawberry.type(description="A price that was set.")
+class ModelPricePayload(Payload):
+    """Of setModelPrice."""
+
+    model_price: ModelPrice | None = strawberry.field(
+        description="The price as it is now; null when nothing was written."
+    )
