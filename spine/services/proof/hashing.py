@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import orjson
 
 from spine.contracts.records import EvidenceRecord, SealRecord, StepRecord
-from spine.services.canonical_json import Scalar, canonical, digest
+from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar, canonical, digest
 from spine.services.clock import to_us
 
 GENESIS = bytes(32)
@@ -35,11 +36,15 @@ def evidence_genesis(tenant_id: UUID, run_key: UUID) -> bytes:
 def step_hash(step: StepRecord) -> bytes:
     """The hash of a step: over every field but the hash itself, with `prev_hash` inside.
 
-    Nanosecond times are decimal strings, because they exceed what JSON numbers hold exactly.
+    Nanosecond times are decimal strings, because they exceed what JSON numbers hold exactly. Written out in the order
+    of its keys and checked by hand, because a page of runs hashes thousands of steps; equal to `canonical` (tested).
     """
+    for number in (step.input_tokens, step.output_tokens, step.cost_micro_usd):
+        if number is not None and not -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
+            raise ValueError(f"{number} does not fit a JSON number exactly")
     return digest(
         STEP_TAG
-        + canonical(
+        + orjson.dumps(
             {
                 "attributes_digest": step.attributes_digest.hex(),
                 "cost_micro_usd": step.cost_micro_usd,
