@@ -10,6 +10,7 @@ from domains.analytics.pricing import SHIPPED_PRICES, ModelPrice, PriceIndex, co
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.governance import ModelPriceSummary, SetModelPrice
 from spine.contracts.ports import PriceQuote, TenantPrice
+from spine.services.canonical_json import MAX_SAFE_INTEGER
 from spine.services.money import MICRO_DIGITS, exact_integer, usd
 from spine.services.texts import check_text
 
@@ -25,7 +26,10 @@ def quote(
     input_tokens: int | None,
     output_tokens: int | None,
 ) -> PriceQuote | None:
-    """What a call costs; None when the model or a count that has a price is unknown: unknown is never zero."""
+    """What a call costs; None when the model or a count that has a price is unknown: unknown is never zero.
+
+    A cost that JSON cannot hold exactly comes of impossible counts and is unknown too.
+    """
     price = find_price(_index(tuple(prices)), provider, model) if model else None
     if price is None or (input_tokens is None and output_tokens is None):
         return None
@@ -35,7 +39,8 @@ def quote(
         return None
     if min(input_tokens or 0, output_tokens or 0) < 0:
         return None
-    return PriceQuote(cost_micro_usd(price, input_tokens or 0, output_tokens or 0), price.version)
+    cost = cost_micro_usd(price, input_tokens or 0, output_tokens or 0)
+    return PriceQuote(cost, price.version) if cost <= MAX_SAFE_INTEGER else None
 
 
 @lru_cache(maxsize=64)
