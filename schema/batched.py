@@ -206,5 +206,6 @@ def expected_result(field: StrawberryField) -> Any:
     if definition.concrete_of is not None and definition.concrete_of.origin is Connection:
         row: Any = next(iter(definition.type_var_map.values()))
         row = getattr(row, "resolve_type", lambda: row)()
-        return NestedPage.__class_getitem__(contracts[row])
+        generic: Any = NestedPage
+        return generic[contracts[row]]
     return contracts[of_type]
