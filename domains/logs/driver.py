@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec.structs import astuple
 from sqlalchemy import ARRAY, Text, Uuid, and_, bindparam, exists, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.logs.tables import run_steps, seals, span_refusals, step_payloads, trace_steps, traces
 from spine.contracts.enums import ProviderType, StepKind, StepStatus
@@ -40,7 +41,7 @@ LOCK_HEADS = (
 # A step of a run that was withdrawn is assigned again, to a younger run, whose UUIDv7 is the greater one.
 KNOWN_STEPS = (
     select(*(run_steps.c.run_id if name == "run_key" else trace_steps.c[name] for name in KNOWN_FIELDS))
-    .distinct(trace_steps.c.trace_id, trace_steps.c.step_index)
+    .ext(distinct_on(trace_steps.c.trace_id, trace_steps.c.step_index))
     .select_from(
         trace_steps.outerjoin(
             run_steps,
@@ -79,7 +80,7 @@ SEAL_COLUMNS = (seals.c.run_id, *(seals.c[name] for name in SealRecord.__struct_
 
 LATEST_SEALS = (
     select(*SEAL_COLUMNS)
-    .distinct(seals.c.run_id)
+    .ext(distinct_on(seals.c.run_id))
     .where(seals.c.tenant_id == TENANT, seals.c.run_id == func.any(RUN_KEYS))
     .order_by(seals.c.run_id, seals.c.version.desc())
 )
