@@ -73,8 +73,8 @@ class Runtime:
                 self._owner_connect = connect_arguments(self.settings.database_owner_url.get_secret_value())
             return connect_arguments(self.settings.database_url.get_secret_value())
         self._embedded = await asyncio.to_thread(EmbeddedPostgres.start, self.settings.data_dir)
-        self._owner_connect = self._embedded.connection("hoc_owner").asyncpg_arguments()
-        return self._embedded.connection("hoc_app").asyncpg_arguments()
+        self._owner_connect = dict(self._embedded.connection("hoc_owner").asyncpg_arguments())
+        return dict(self._embedded.connection("hoc_app").asyncpg_arguments())
 
     async def ready(self) -> str | None:
         """Why the server can't serve now; None when it can."""

@@ -27,8 +27,8 @@ from sqlalchemy import (
     select,
 )
 
-from domains.activity.decoding import COLUMNS, decode_summary
 from domains.activity.driver import TENANT
+from domains.activity.driver_decoding import COLUMNS, decode_summary
 from domains.activity.tables import runs
 from spine.contracts.enums import CostStatus, EvidenceHealth, LatencyBucket, RiskLevel, RunState
 from spine.contracts.runs import CountRuns, ListRuns, RunFilter, RunGrouping, RunOrder, RunSummary
@@ -37,6 +37,7 @@ from spine.services.clock import to_ns
 
 HISTORY = 100
 MAX_GROUPS = 100
+STARTED = COLUMNS.index("started_ns")
 LIKE_SPECIAL = re.compile(r"[\\%_]")
 
 NOW = bindparam("now_ns", type_=BigInteger)
@@ -56,13 +57,14 @@ class RunClock(Struct, frozen=True):
         return {"now_ns": self.now_ns, "stalled_ns": self.stalled_ns}
 
 
-def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock) -> Read[RunSummary]:
-    """One row more than `first`, in the asked order, after the given (started_ns, id)."""
+def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock) -> Read[tuple[int, RunSummary]]:
+    """One row more than `first` with its started_ns, in the asked order, after the given (started_ns, id)."""
     filtered, params = filter_params(request.filter)
     params |= clock.params() | {"limit": request.page.first + 1}
     if after is not None:
         params |= {"after_ns": after[0], "after_id": after[1]}
-    return Read(_page(filtered, request.order, after=after is not None), params, decode_summary)
+    statement = _page(filtered, request.order, after=after is not None)
+    return Read(statement, params, lambda row: (row[STARTED], decode_summary(row)))
 
 
 def runs_count(wanted: RunFilter, clock: RunClock) -> Read[int]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import structs
 
-from domains.activity.totals import Totals, total_up
+from domains.activity.engine_totals import Totals, total_up
 from spine.contracts.enums import (
     ActorKind,
     CostStatus,

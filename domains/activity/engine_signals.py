@@ -9,7 +9,7 @@ from uuid import UUID
 from spine.contracts.enums import EvaluationOutcome, LimitLevel, LimitType, SignalSeverity, SignalType
 from spine.contracts.ports import LimitReading, NewSignal, RuleVerdict, RunRow
 from spine.contracts.runs import PolicyContext
-from spine.services.canonical_json import canonical, digest
+from spine.services.canonical_json import Scalar, canonical, digest
 from spine.services.ids import uuid7
 
 FINGERPRINT_VERSION = 2
@@ -35,7 +35,7 @@ VERDICT_SEVERITIES = {
 
 def fingerprint(tenant_id: UUID, run_key: UUID, kind: SignalType, dimension: str, source: str) -> str:
     """32 hex characters that are the same for the same cause in the same run, and for nothing else."""
-    identity = {
+    identity: dict[str, Scalar] = {
         "version": FINGERPRINT_VERSION,
         "tenant_id": str(tenant_id),
         "run_id": str(run_key),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.analytics.tables import model_prices as prices
 from spine.contracts.governance import ModelPriceSummary
@@ -23,7 +24,7 @@ IN_FORCE: Final = (
         prices.c.source,
         prices.c.effective_from,
     )
-    .distinct(prices.c.provider, prices.c.model)
+    .ext(distinct_on(prices.c.provider, prices.c.model))
     .where(OF_TENANT)
     .order_by(prices.c.provider, prices.c.model, prices.c.version.desc())
 )

@@ -5,9 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import bindparam, column, func, insert, select, update
-from sqlalchemy.dialects.postgresql import BYTEA, UUID as SqlUuid
-from sqlalchemy import Text
+from sqlalchemy import Text, Uuid, bindparam, column, func, insert, select, update
+from sqlalchemy.dialects.postgresql import BYTEA
 
 from domains.api_keys.tables import api_keys as keys
 from spine.contracts.actors import Actor
@@ -18,7 +17,7 @@ OWN = keys.c.tenant_id == bindparam("tenant_id")
 ONE = keys.c.key_id == bindparam("wanted")
 
 FOUND = func.app.find_key(bindparam("wanted", type_=Text)).table_valued(
-    column("tenant_id", SqlUuid(as_uuid=True)), column("secret_hash", BYTEA), column("status", Text)
+    column("tenant_id", Uuid()), column("secret_hash", BYTEA), column("status", Text)
 )
 FIND = select(FOUND.c.tenant_id, FOUND.c.secret_hash, FOUND.c.status)
 DETAILS = select(keys.c.key_id, keys.c.name, keys.c.role, keys.c.scopes, keys.c.actor_kind, keys.c.actor_id).where(

@@ -12,9 +12,9 @@ import secrets
 
 from msgspec import Struct
 
+from spine.contracts.access import CreateKey
 from spine.contracts.enums import Role
 from spine.contracts.errors import KeyFrozen, Unauthenticated, ValidationFailed
-from spine.contracts.access import CreateKey
 
 FORM = re.compile(r"hoc_([a-z0-9]{1,12})_([a-z2-7]{16})_([a-z2-7]{32})")
 MAX_NAME = 100

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, BigInteger, Integer, Select, and_, bindparam, cast, func, not_, select
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.controls.driver import LIMIT
 from domains.controls.tables import limit_breaches as breaches
@@ -75,7 +76,7 @@ LATEST_HITS: Final = _latest_hits()
 RECORDS: Final = _stored()
 LATEST_RECORDS: Final = (
     select(*(breaches.c[name] for name in COLUMNS))
-    .distinct(breaches.c.run_id, breaches.c.limit_id)
+    .ext(distinct_on(breaches.c.run_id, breaches.c.limit_id))
     .where(OF_RUNS)
     .order_by(breaches.c.run_id, breaches.c.limit_id, breaches.c.evidence_index.desc())
 )

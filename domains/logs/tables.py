@@ -1,4 +1,4 @@
-"""The raw truth: traces with their chained steps, seals, refused spans, and the audit ledger. All but heads append only.
+"""The raw truth: traces with their chained steps, seals, refused spans, and the audit ledger; only heads change.
 
 `traces` is the head row of a chain: appends lock it. `run_steps` says which steps belong to which run, in the order
 in which they were assigned, because a step may arrive before the span of its run. Payloads lie apart from the steps.

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.policies.driver import RULE
 from domains.policies.tables import decisions
@@ -141,7 +142,7 @@ EVALUATION_RECORDS: Final = _stored(evaluations)
 DECISION_RECORDS: Final = _stored(decisions)
 FINAL_OUTCOMES: Final = (
     select(*(evaluations.c[name] for name in _columns(evaluations)))
-    .distinct(evaluations.c.run_id, evaluations.c.rule_id)
+    .ext(distinct_on(evaluations.c.run_id, evaluations.c.rule_id))
     .where(_of_runs(evaluations), evaluations.c.phase == RulePhase.RUN_END)
     .order_by(evaluations.c.run_id, evaluations.c.rule_id, evaluations.c.evidence_index.desc())
 )

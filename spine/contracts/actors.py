@@ -22,7 +22,6 @@ class Principal(Struct, frozen=True):
     """The authenticated party of a request; the tenant of everything it touches comes from here alone."""
 
     tenant_id: UUID
-    tenant_slug: str
     actor: Actor
     role: Role
     permissions: frozenset[Permission]

@@ -43,7 +43,6 @@ FACTS: tuple[Fact, ...] = (
     Fact("run.model", FactType.STRING, RulePhase.RUN_START, "The requested model, else empty."),
     Fact("run.goal", FactType.STRING, RulePhase.RUN_START, "What the run was asked to do, else empty."),
     Fact("run.is_synthetic", FactType.BOOL, RulePhase.RUN_START, "Whether the run was injected by a scenario."),
-    Fact("run.is_child", FactType.BOOL, RulePhase.RUN_START, "Whether another run started it."),
     Fact("step.kind", FactType.STRING, RulePhase.STEP, "CHAT, EXECUTE_TOOL, EMBEDDINGS, RETRIEVAL or OTHER."),
     Fact("step.name", FactType.STRING, RulePhase.STEP, "The span's name."),
     Fact("step.skill_name", FactType.STRING, RulePhase.STEP, "The tool's or the model's name."),

@@ -20,6 +20,8 @@ from spine.contracts.enums import (
     RunState,
     RunStatus,
     Scope,
+    StepKind,
+    StepStatus,
     TerminationReason,
 )
 from spine.contracts.paging import PageRequest
@@ -225,9 +227,9 @@ class StepInput(Struct, frozen=True, kw_only=True):
 
     step_id: str
     name: str
-    kind: str
+    kind: StepKind
     skill_name: str | None = None
-    status: str = "SUCCESS"
+    status: StepStatus = StepStatus.SUCCESS
     outcome_code: str | None = None
     status_message: str | None = None
     started_at: datetime
@@ -261,9 +263,15 @@ class CompleteRun(Struct, frozen=True, kw_only=True):
 
 
 class RunChanged(Struct, frozen=True):
-    """Which run a mutation changed; it is read again to show its new state."""
+    """Which run a mutation changed; it is read again to show its new state.
+
+    `refused_by` names the rule that refused what was reported and `reason` says why: the refusal is recorded as the
+    run's evidence, what was refused is not.
+    """
 
     run_key: UUID
+    refused_by: str | None = None
+    reason: str | None = None
 
 
 class IngestSpans(Struct, frozen=True):

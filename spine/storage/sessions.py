@@ -68,25 +68,28 @@ class ReadSession:
         rows = await self.fetch(read)
         return rows[0] if rows else None
 
-    async def fetch_wave(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:
-        """Run several SELECTs as one statement; when it fails, one by one, to find which of them it is."""
-        if not reads:
-            return []
-        try:
-            return await self._fetch_combined(reads)
-        except TEMPORARY:
-            await self.recover()
-            return [await self._fetch_isolated(read) for read in reads]
-
-    async def _fetch_combined(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:
+    async def fetch_together(self, reads: Sequence[Read[Any]]) -> list[list[Any]]:
+        """Run several SELECTs as one statement; all of them answer, or it raises."""
         sql, slots = combined(tuple(read.statement for read in reads))
-        arguments = [self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots]
+        arguments = [
+            self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots
+        ]
         self.statements += 1
         self.round_trips += 1
         answers: list[list[Any]] = [[] for _ in reads]
         for number, row in await self._connection.fetch(sql, *arguments):
             answers[number].append(reads[number].decode(row))
-        return list(answers)
+        return answers
+
+    async def fetch_wave(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:
+        """Run several SELECTs as one statement; when it fails, one by one, to find which of them it is."""
+        if not reads:
+            return []
+        try:
+            return list(await self.fetch_together(reads))
+        except TEMPORARY:
+            await self.recover()
+            return [await self._fetch_isolated(read) for read in reads]
 
     async def _fetch_isolated(self, read: Read[Any]) -> list[Any] | SourceFailed:
         try:

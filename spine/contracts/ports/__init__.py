@@ -7,6 +7,7 @@ its own session, so that several domains share one snapshot or one transaction.
 from spine.contracts.ports.activity import (
     NewSignal,
     RunFolding,
+    RunReporting,
     RunRow,
     SignalRaising,
     SpanCost,
@@ -70,6 +71,7 @@ __all__ = [
     "RuleVerdict",
     "RunFolding",
     "RunMeasure",
+    "RunReporting",
     "RunRow",
     "RunStep",
     "SignalRaising",

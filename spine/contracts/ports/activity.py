@@ -21,7 +21,7 @@ from spine.contracts.enums import (
 )
 from spine.contracts.ports.governance import LimitReading, RuleVerdict
 from spine.contracts.ports.traces import KnownStep
-from spine.contracts.runs import PolicyContext
+from spine.contracts.runs import CompleteRun, PolicyContext, StartRun, StepInput
 from spine.contracts.spans import SpanFacts, SpanRecord
 from spine.contracts.statements import InsertRows, Read
 
@@ -103,7 +103,7 @@ class SpanCost(Protocol):
     """Prices a span's own usage: (provider, model, input tokens, output tokens) to micro-USD or None."""
 
     def __call__(
-        self, provider: str | None, model: str | None, input_tokens: int | None, output_tokens: int | None
+        self, provider: str | None, model: str | None, input_tokens: int | None, output_tokens: int | None, /
     ) -> int | None:
         """The cost, None when unknown."""
 
@@ -176,3 +176,19 @@ class SignalRaising(Protocol):
 
     def insert_signals(self, signals: Sequence[NewSignal]) -> InsertRows:
         """Raise signals; known fingerprints are left out."""
+
+
+class RunReporting(Protocol):
+    """`run_reporting_capability`: runs and steps that are reported by mutation."""
+
+    def started_run(self, request: StartRun, parent: RunRow | None, now: datetime) -> RunRow:
+        """A new live run."""
+
+    def completed_run(self, run: RunRow, request: CompleteRun, now: datetime) -> RunRow:
+        """The run's terminal state; raises ValidationFailed when it would end before it starts."""
+
+    def refused_run(self, run: RunRow, now: datetime) -> RunRow:
+        """The terminal state of a run that a rule refused to let begin."""
+
+    def span_of(self, run: RunRow, step: StepInput) -> SpanFacts:
+        """A reported step as a span below the run's own."""

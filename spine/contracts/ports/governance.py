@@ -25,7 +25,7 @@ from spine.contracts.records import (
     DecisionRecord,
     EvaluationRecord,
 )
-from spine.contracts.statements import InsertRows, Read
+from spine.contracts.statements import InsertRows, Read, Write
 
 
 class ActiveRule(Struct, frozen=True, gc=False, kw_only=True):
@@ -166,7 +166,7 @@ class IncidentOpening(Protocol):
     def count_for_runs(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, int]]:
         """How many incidents each run has; a run without any has no row."""
 
-    def withdraw_incidents(self, run_keys: Sequence[UUID]) -> object:
+    def withdraw_incidents(self, run_keys: Sequence[UUID]) -> Write:
         """A Write that hides the incidents of withdrawn runs."""
 
 

@@ -41,6 +41,7 @@ class KnownStep(Struct, frozen=True, gc=False, kw_only=True):
     parent_span_id: str | None
     name: str
     kind: StepKind
+    skill_name: str
     status: StepStatus
     outcome_code: str | None
     status_message: str | None

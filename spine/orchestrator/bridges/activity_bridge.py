@@ -1,7 +1,7 @@
 """What activity offers to other domains: GenAI mapping, folding spans into runs, and raising signals."""
 
-from domains.activity import driver, driver_signals, engine, engine_context, engine_signals, genai
-from spine.contracts.ports import RunFolding, SignalRaising, SpanMapping
+from domains.activity import driver, driver_signals, engine, engine_context, engine_reports, engine_signals, genai
+from spine.contracts.ports import RunFolding, RunReporting, SignalRaising, SpanMapping
 
 
 class _RunFolding:
@@ -10,6 +10,13 @@ class _RunFolding:
     existing_runs = staticmethod(driver.existing_runs)
     known_runs = staticmethod(driver.known_runs)
     put_runs = staticmethod(driver.put_runs)
+
+
+class _RunReporting:
+    started_run = staticmethod(engine_reports.started_run)
+    completed_run = staticmethod(engine_reports.completed_run)
+    refused_run = staticmethod(engine_reports.refused_run)
+    span_of = staticmethod(engine_reports.span_of)
 
 
 class _SignalRaising:
@@ -32,6 +39,10 @@ class ActivityBridge:
     def run_folding_capability(self) -> RunFolding:
         """All spans of a trace to its runs."""
         return _RunFolding()
+
+    def run_reporting_capability(self) -> RunReporting:
+        """Runs and steps that are reported by mutation."""
+        return _RunReporting()
 
     def signal_raising_capability(self) -> SignalRaising:
         """What governance saw, as signals."""

@@ -1,0 +1,34 @@
+"""Handlers: every operation of the product, one tuple a module."""
+
+from spine.contracts.operations import Operation
+from spine.orchestrator.coordinators import (
+    run_evidence_coordinator,
+    run_ingest_coordinator,
+    run_proof_coordinator,
+    signal_feedback_coordinator,
+)
+from spine.orchestrator.handlers import (
+    account_handler,
+    activity_handler,
+    analytics_handler,
+    api_keys_handler,
+    controls_handler,
+    incidents_handler,
+    logs_handler,
+    policies_handler,
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *account_handler.OPERATIONS,
+    *activity_handler.OPERATIONS,
+    *analytics_handler.OPERATIONS,
+    *api_keys_handler.OPERATIONS,
+    *controls_handler.OPERATIONS,
+    *incidents_handler.OPERATIONS,
+    *logs_handler.OPERATIONS,
+    *policies_handler.OPERATIONS,
+    *run_evidence_coordinator.OPERATIONS,
+    *run_ingest_coordinator.OPERATIONS,
+    *run_proof_coordinator.OPERATIONS,
+    *signal_feedback_coordinator.OPERATIONS,
+)

@@ -5,7 +5,7 @@ import re
 from domains.account import driver
 from spine.contracts.access import CreateTenant, Nothing, OperationInfo, TenantCreated, Viewer
 from spine.contracts.enums import AuditEntityType, OperationKind, Permission
-from spine.contracts.errors import ValidationFailed
+from spine.contracts.errors import NotFound, ValidationFailed
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
 from spine.orchestrator.context import ReadContext, WriteContext
@@ -36,7 +36,10 @@ async def create_tenant(ctx: WriteContext, request: CreateTenant) -> TenantCreat
 async def viewer(ctx: ReadContext, request: Nothing) -> Viewer:  # noqa: ARG001 - every handler takes a request
     """Who is asking."""
     principal = ctx.principal
-    return Viewer(principal.actor, principal.tenant_slug, principal.role, tuple(sorted(principal.permissions)))
+    slug = await ctx.session.fetch_one(driver.tenant_slug())
+    if slug is None:
+        raise NotFound("tenant", str(principal.tenant_id))
+    return Viewer(principal.actor, slug, principal.role, tuple(sorted(principal.permissions)))
 
 
 async def operations(ctx: ReadContext, request: Nothing) -> tuple[OperationInfo, ...]:  # noqa: ARG001

@@ -1,6 +1,5 @@
 """API keys: authenticating them, and making, freezing and revoking them."""
 
-from domains.account import driver as account_driver
 from domains.api_keys import driver, engine
 from spine.authority.rbac import permissions_of
 from spine.contracts.access import Authenticate, ChangeKey, CreateKey, KeyChanged, KeyCreated
@@ -21,11 +20,10 @@ async def authenticate(ctx: AnonymousContext, request: Authenticate) -> Principa
     engine.admit(ctx.config.key_pepper, parts, found.secret_hash, found.status)
     await ctx.session.become(found.tenant_id)
     details = await ctx.session.fetch_one(driver.key_details(parts.key_id))
-    slug = await ctx.session.fetch_one(account_driver.tenant_slug())
-    if details is None or slug is None:
+    if details is None:
         raise Unauthenticated
     permissions = permissions_of(details.role, details.scopes)
-    return Principal(found.tenant_id, slug, details.actor, details.role, permissions, details.key_id)
+    return Principal(found.tenant_id, details.actor, details.role, permissions, details.key_id)
 
 
 async def create_key(ctx: WriteContext, request: CreateKey) -> KeyCreated:

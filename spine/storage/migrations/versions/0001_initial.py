@@ -1,6 +1,7 @@
 """The first schema; its text stands beside this file as SQL."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
@@ -10,9 +11,8 @@ down_revision = None
 
 def upgrade() -> None:
     """Create every table."""
-    connection = op.get_bind()
-    driver = connection.connection.driver_connection
-    connection.connection.dbapi_connection.run_async(lambda _: driver.execute(SQL))
+    adapted: Any = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda connection: connection.execute(SQL))
 
 
 SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")

@@ -1,0 +1,298 @@
+"""What one write adds to traces and runs, collected first and written once.
+
+Both ways in (OTLP exports and mutations) build a `Recording`, let governance judge its runs, seal those that ended,
+and flush it: one statement a table, whatever the number of spans.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from spine.contracts.enums import RunState
+from spine.contracts.ports import (
+    IncidentOpening,
+    KnownStep,
+    LimitMeasuring,
+    ModelPricing,
+    NewIncident,
+    NewSignal,
+    PriceQuote,
+    Refusal,
+    RuleEvaluation,
+    RunFolding,
+    RunRow,
+    RunStep,
+    SignalRaising,
+    TraceHead,
+    TraceWriting,
+)
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EvaluationRecord,
+    EvidenceRecord,
+    SealRecord,
+    StepPayload,
+    StepRecord,
+)
+from spine.contracts.spans import SpanFacts
+from spine.contracts.statements import InsertRows
+from spine.orchestrator.context import WriteContext
+from spine.services.canonical_json import digest
+from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, step_hash, trace_genesis
+from spine.services.proof.seal import build_seal, needs_seal
+from spine.storage.sessions import WriteSession
+
+
+class RecordingPorts(Struct, frozen=True):
+    """The capabilities that recording and judging runs take."""
+
+    traces: TraceWriting
+    folding: RunFolding
+    rules: RuleEvaluation
+    limits: LimitMeasuring
+    incidents: IncidentOpening
+    signals: SignalRaising
+    pricing: ModelPricing
+
+
+CAPABILITIES = (
+    "activity.run_folding_capability",
+    "activity.signal_raising_capability",
+    "analytics.model_pricing_capability",
+    "controls.limit_measuring_capability",
+    "incidents.incident_opening_capability",
+    "logs.trace_writing_capability",
+    "policies.rule_evaluation_capability",
+)
+
+
+def recording_ports(ctx: WriteContext) -> RecordingPorts:
+    """The capabilities through the operation's bridges."""
+    return RecordingPorts(
+        ctx.bridge("logs").trace_writing_capability(),
+        ctx.bridge("activity").run_folding_capability(),
+        ctx.bridge("policies").rule_evaluation_capability(),
+        ctx.bridge("controls").limit_measuring_capability(),
+        ctx.bridge("incidents").incident_opening_capability(),
+        ctx.bridge("activity").signal_raising_capability(),
+        ctx.bridge("analytics").model_pricing_capability(),
+    )
+
+
+async def lock_traces(ctx: WriteContext, ports: RecordingPorts, trace_ids: Sequence[str]) -> dict[str, "TraceState"]:
+    """Lock the heads of traces, making those that are new, and read what is stored of the others."""
+    if not trace_ids:
+        return {}
+    session = ctx.session
+    new = [TraceHead(trace_id, 0, GENESIS, 0) for trace_id in trace_ids]
+    created = await session.insert(ports.traces.create_heads(new, ctx.now))
+    heads = await session.fetch(ports.traces.lock_heads(trace_ids))
+    steps: list[KnownStep] = []
+    runs: list[RunRow] = []
+    if created < len(trace_ids):
+        steps, runs = await session.fetch_together(
+            [ports.traces.known_steps(trace_ids), ports.folding.known_runs(trace_ids)],
+        )
+    return {
+        head.trace_id: TraceState(
+            ctx.principal.tenant_id,
+            head,
+            [step for step in steps if step.trace_id == head.trace_id],
+            [run for run in runs if run.trace_id == head.trace_id],
+        )
+        for head in heads
+    }
+
+
+class TraceState:
+    """A trace under its head's lock: what is stored of it, and what this write adds."""
+
+    def __init__(self, tenant_id: UUID, head: TraceHead, steps: Sequence[KnownStep], runs: Sequence[RunRow]) -> None:
+        self.trace_id = head.trace_id
+        self.stored = head
+        self.steps = list(steps)
+        self.runs = {run.id: run for run in runs}
+        self.refused_count = head.refused_count
+        self.digests = {step.span_id: step.span_digest for step in steps} | {
+            run.span_id: run.span_digest for run in runs if not run.named_after_root
+        }
+        self._head_hash = head.head_hash if head.step_count else trace_genesis(tenant_id, head.trace_id)
+        self.new_facts: dict[int, SpanFacts] = {}
+
+    @property
+    def head(self) -> TraceHead:
+        """The head as it will be."""
+        return TraceHead(self.trace_id, len(self.steps), self._head_hash, self.refused_count)
+
+    def preview(self, span: SpanFacts, price: PriceQuote | None, ahead: int) -> KnownStep:
+        """What a span would be as a step, `ahead` places after the chain's end; nothing is chained."""
+        return _known(_step_record(span, price, len(self.steps) + ahead, self._head_hash))
+
+    def append(self, span: SpanFacts, price: PriceQuote | None) -> StepRecord:
+        """Chain one more step."""
+        record = _step_record(span, price, len(self.steps), self._head_hash)
+        self._head_hash = record.step_hash
+        self.new_facts[record.step_index] = span
+        self.digests[span.span_id] = span.digest
+        self.steps.append(_known(record))
+        return record
+
+
+class Recording:
+    """Everything that one write adds."""
+
+    def __init__(self, tenant_id: UUID, now: datetime) -> None:
+        self.tenant_id = tenant_id
+        self.now = now
+        self.heads: list[TraceHead] = []
+        self.steps: list[StepRecord] = []
+        self.payloads: list[StepPayload] = []
+        self.run_steps: list[RunStep] = []
+        self.refusals: list[Refusal] = []
+        self.runs: dict[UUID, RunRow] = {}
+        self.evaluations: list[EvaluationRecord] = []
+        self.breaches: list[BreachRecord] = []
+        self.decisions: list[DecisionRecord] = []
+        self.signals: list[NewSignal] = []
+        self.incidents: list[NewIncident] = []
+        self.seals: list[SealRecord] = []
+        self.withdrawn: list[UUID] = []
+        self._before: dict[UUID, RunRow] = {}
+
+    def append(self, trace: TraceState, span: SpanFacts, price: PriceQuote | None) -> None:
+        """Chain a span as a step and keep its payloads."""
+        record = trace.append(span, price)
+        self.steps.append(record)
+        self.payloads.append(
+            StepPayload(trace.trace_id, record.step_index, span.input, span.output, span.attributes),
+        )
+
+    def take(self, run: RunRow, before: RunRow | None) -> None:
+        """Take a run's new state; it is written only if it differs from the state before."""
+        if before is not None:
+            self._before.setdefault(run.id, before)
+        if not run.evidence_head:
+            run = structs.replace(run, evidence_head=evidence_genesis(self.tenant_id, run.id))
+        self.runs[run.id] = run
+
+    def chain(self, run: RunRow, record: EvidenceRecord) -> RunRow:
+        """Append a record to the run's evidence chain; returns the run with its new head."""
+        linked = structs.replace(record, evidence_index=run.evidence_count, evidence_hash=GENESIS)
+        linked = structs.replace(linked, evidence_hash=evidence_hash(linked, run.evidence_head))
+        if isinstance(linked, EvaluationRecord):
+            self.evaluations.append(linked)
+        elif isinstance(linked, BreachRecord):
+            self.breaches.append(linked)
+        else:
+            self.decisions.append(linked)
+        changed = structs.replace(run, evidence_count=run.evidence_count + 1, evidence_head=linked.evidence_hash)
+        self.runs[run.id] = changed
+        return changed
+
+    def changed_runs(self) -> list[RunRow]:
+        """The runs that differ from what is stored."""
+        return [run for key, run in self.runs.items() if run != self._before.get(key)]
+
+    def is_empty(self) -> bool:
+        """Whether this write changes nothing at all."""
+        return not (self.steps or self.refusals or self.run_steps or self.changed_runs())
+
+    async def write(self, session: WriteSession, ports: RecordingPorts, states: Iterable[TraceState]) -> None:
+        """Seal what ended, then write everything."""
+        sealed = [run.id for run in self.runs.values() if run.seal_version]
+        seals = await session.fetch(ports.traces.latest_seals(sealed)) if sealed else []
+        latest = {seal.run_key: seal for seal in seals}
+        hashes = {(state.trace_id, step.step_index): step.step_hash for state in states for step in state.steps}
+        self._seal_ended(latest, hashes)
+        await self._flush(session, ports)
+
+    def _seal_ended(self, latest: Mapping[UUID, SealRecord], step_hashes: Mapping[tuple[str, int], bytes]) -> None:
+        """Seal every completed run whose steps, sealed fields or evidence changed."""
+        added: dict[UUID, list[bytes]] = {}
+        for step in self.run_steps:
+            added.setdefault(step.run_key, []).append(step_hashes[step.trace_id, step.step_index])
+        for run in list(self.runs.values()):
+            previous = latest.get(run.id)
+            if run.state is not RunState.COMPLETED or run.withdrawn:
+                continue
+            hashes = added.get(run.id, [])
+            if not needs_seal(run, previous, hashes):
+                continue
+            seal = build_seal(run, previous, hashes, self.now)
+            self.seals.append(seal)
+            self.runs[run.id] = structs.replace(run, seal_version=seal.version)
+
+    async def _flush(self, session: WriteSession, ports: "RecordingPorts") -> None:
+        """Write everything, one statement a table."""
+        traces, rules, limits = ports.traces, ports.rules, ports.limits
+        incidents, signals, folding = ports.incidents, ports.signals, ports.folding
+        inserts: tuple[tuple[Sequence[object], Callable[[], InsertRows]], ...] = (
+            (self.heads, lambda: traces.move_heads(self.heads, self.now)),
+            (self.steps, lambda: traces.insert_steps(self.steps)),
+            (self.payloads, lambda: traces.insert_payloads(self.payloads)),
+            (self.run_steps, lambda: traces.insert_run_steps(self.run_steps)),
+            (self.refusals, lambda: traces.insert_refusals(self.refusals)),
+            (self.evaluations, lambda: rules.insert_evaluations(self.evaluations)),
+            (self.decisions, lambda: rules.insert_decisions(self.decisions)),
+            (self.breaches, lambda: limits.insert_breaches(self.breaches)),
+            (self.incidents, lambda: incidents.insert_incidents(self.incidents)),
+            (self.signals, lambda: signals.insert_signals(self.signals)),
+            (self.seals, lambda: traces.insert_seals(self.seals)),
+        )
+        for rows, statement in inserts:
+            if rows:
+                await session.insert(statement())
+        if self.incidents:
+            concerned = list({incident.run_key for incident in self.incidents})
+            for key, count in await session.fetch(incidents.count_for_runs(concerned)):
+                self.runs[key] = structs.replace(self.runs[key], incident_count=count)
+        if self.withdrawn:
+            await session.execute(incidents.withdraw_incidents(self.withdrawn))
+        changed = self.changed_runs()
+        if changed:
+            await session.insert(folding.put_runs(changed))
+
+
+def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_hash: bytes) -> StepRecord:
+    record = StepRecord(
+        trace_id=span.trace_id,
+        step_index=index,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,
+        skill_name=span.skill_name,
+        status=span.status,
+        outcome_code=span.outcome_code,
+        status_message=span.status_message,
+        started_ns=span.started_ns,
+        ended_ns=span.ended_ns,
+        provider=span.provider,
+        provider_type=span.provider_type,
+        model=span.model,
+        input_tokens=span.input_tokens,
+        output_tokens=span.output_tokens,
+        cost_micro_usd=None if price is None else price.cost_micro_usd,
+        price_version=None if price is None else price.price_version,
+        finish_reason=span.finish_reason,
+        response_id=span.response_id,
+        marked=span.marked,
+        span_digest=span.digest,
+        input_digest=None if span.input is None else digest(span.input),
+        output_digest=None if span.output is None else digest(span.output),
+        attributes_digest=digest(span.attributes),
+        prev_hash=prev_hash,
+        step_hash=GENESIS,
+    )
+    return structs.replace(record, step_hash=step_hash(record))
+
+
+KNOWN_FIELDS = tuple(name for name in KnownStep.__struct_fields__ if name != "run_key")
+
+
+def _known(record: StepRecord) -> KnownStep:
+    fields = structs.asdict(record)
+    return KnownStep(run_key=None, **{name: fields[name] for name in KNOWN_FIELDS})
