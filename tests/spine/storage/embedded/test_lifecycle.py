@@ -60,22 +60,21 @@ class TestColdStart:
 
 
 class TestWarmStart:
-    def test_data_and_identity_survive_a_stop(self, data_dir: Path) -> None:
-        with EmbeddedPostgres.start(data_dir) as first:
-            execute(first.connection("hoc_owner"), "CREATE TABLE kept AS SELECT 42 AS answer")
-        assert not is_running(data_dir)
+    def test_data_and_identity_survive_a_stop(self, made_dir: Path) -> None:
+        with EmbeddedPostgres.start(made_dir) as first:
+            execute(first.connection("hoc_owner"), "CREATE TABLE survivor AS SELECT 42 AS answer")
+        assert not is_running(made_dir)
         assert not first.socket_dir.exists()
-        with EmbeddedPostgres.start(data_dir) as second:
-            assert fetch(second.connection("hoc_owner"), "SELECT answer FROM kept") == 42
+        with EmbeddedPostgres.start(made_dir) as second:
+            assert fetch(second.connection("hoc_owner"), "SELECT answer FROM survivor") == 42
             assert second.system_identifier == first.system_identifier
 
-    def test_a_long_log_is_put_aside(self, data_dir: Path) -> None:
-        data_dir.mkdir()
-        with (data_dir / "postgres.log").open("wb") as log:
+    def test_a_long_log_is_put_aside(self, copied_dir: Path) -> None:
+        with (copied_dir / "postgres.log").open("wb") as log:
             log.truncate(17 << 20)
-        EmbeddedPostgres.start(data_dir).stop()
-        assert (data_dir / "postgres.log.1").stat().st_size == 17 << 20
-        assert "database system is ready" in (data_dir / "postgres.log").read_text()
+        EmbeddedPostgres.start(copied_dir).stop()
+        assert (copied_dir / "postgres.log.1").stat().st_size == 17 << 20
+        assert "database system is ready" in (copied_dir / "postgres.log").read_text()
 
 
 class TestSharing:

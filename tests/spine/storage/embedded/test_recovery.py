@@ -151,11 +151,11 @@ class TestUnreachableServer:
         assert is_postmaster(pid, Path(held["cluster"]))
         hidden.rename(held["socket_dir"])
 
-    def test_another_clusters_server_on_our_socket_is_not_ours(self, made_dir: Path, tmp_path: Path) -> None:
-        with EmbeddedPostgres.start(made_dir) as ours, EmbeddedPostgres.start(tmp_path / "other") as other:
+    def test_another_clusters_server_on_our_socket_is_not_ours(self, made_dir: Path, server: EmbeddedPostgres) -> None:
+        with EmbeddedPostgres.start(made_dir) as ours:
             pid_file = ours.data_dir / "postmaster.pid"
             genuine = pid_file.read_text()
-            pid_file.write_text(genuine.replace(str(ours.socket_dir), str(other.socket_dir)))
+            pid_file.write_text(genuine.replace(str(ours.socket_dir), str(server.socket_dir)))
             with pytest.raises(StartFailed, match="cannot be reached from here"):
                 EmbeddedPostgres.start(made_dir)
             pid_file.write_text(genuine)
@@ -171,11 +171,11 @@ class TestFailedStart:
         assert not is_running(copied_dir)
 
     def test_a_server_that_is_too_slow_goes_on_and_is_joined_later(
-        self, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+        self, made_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(startup_module, "START_SECONDS", -1.0)
         with pytest.raises(StartTimeout, match="last lines of its log"):
-            EmbeddedPostgres.start(data_dir)
+            EmbeddedPostgres.start(made_dir)
         monkeypatch.undo()
-        with EmbeddedPostgres.start(data_dir) as running:
+        with EmbeddedPostgres.start(made_dir) as running:
             assert fetch(running.connection(), "SELECT 1") == 1
