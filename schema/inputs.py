@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import strawberry
 from msgspec import Struct
+from msgspec.structs import fields
 from strawberry.types.base import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
@@ -68,8 +69,9 @@ def optional_id(field: str, kind: str, description: str) -> Any:
 
 
 def to_contract(given: Any, **fixed: Any) -> Any:
-    """The request that an input stands for; what was left out has the contract's default."""
-    values: dict[str, Any] = {}
+    """The request that an input stands for; what was left out has the contract's default, or is None."""
+    contract = CONTRACTS[type(given)]
+    values: dict[str, Any] = {one.name: None for one in fields(contract) if one.required}
     for field in get_object_definition(given, strict=True).fields:
         value = getattr(given, field.python_name)
         if value is None or value is strawberry.UNSET:
@@ -80,7 +82,7 @@ def to_contract(given: Any, **fixed: Any) -> Any:
             values[spec.field] = key_of(value, spec.kind, field=graphql_name)
         else:
             values[field.python_name] = _plain(value, graphql_name)
-    return CONTRACTS[type(given)](**values, **fixed)
+    return contract(**{**values, **fixed})
 
 
 def field_name(of_input: type | None, field: str) -> str:
@@ -90,10 +92,9 @@ def field_name(of_input: type | None, field: str) -> str:
 
 
 def _targets(of_input: type) -> dict[str, str]:
-    fields = get_object_definition(of_input, strict=True).fields
     return {
         spec.field if (spec := field.metadata.get("key")) else field.python_name: to_camel_case(field.python_name)
-        for field in fields
+        for field in get_object_definition(of_input, strict=True).fields
     }
 
 

@@ -18,6 +18,7 @@ from spine.contracts.paging import MAX_PAGE, NestedPage, Page
 T = TypeVar("T")
 
 UUID_BYTES = 16
+MAX_DIGITS = 9
 
 
 @strawberry.interface(description="Anything that can be read again by its global id.")
@@ -140,7 +141,7 @@ def nested_view(
 def split_cursor(cursor: str) -> tuple[int, str]:
     """Position (from 1) and identity of the row at a nested cursor; ValidationFailed when it is not one."""
     position, separator, name = decode(cursor, field="after").partition(":")
-    if not separator or not name or not position.isdecimal() or not 0 < int(position[:9]) == int(position):
+    if not separator or not name or not position.isdecimal() or len(position) > MAX_DIGITS or int(position) < 1:
         raise ValidationFailed("malformed cursor", field="after")
     return int(position), name
 

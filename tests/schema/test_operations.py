@@ -1,0 +1,49 @@
+"""The shipped documents: each validates, and together they use every root field."""
+
+from pathlib import Path
+
+import pytest
+from graphql import DocumentNode, FieldNode, GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+
+from schema.export import SCHEMA_FILE
+
+FOLDER = SCHEMA_FILE.parent / "operations"
+DOCUMENTS = sorted(FOLDER.glob("*.graphql"))
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema(SCHEMA_FILE.read_text("utf-8"))
+
+
+def operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_is_valid(path: Path, schema: GraphQLSchema) -> None:
+    assert validate(schema, parse(path.read_text("utf-8"))) == []
+
+
+def test_operation_names_are_unique() -> None:
+    names = [one.name.value for path in DOCUMENTS for one in operations(parse(path.read_text())) if one.name]
+    assert len(names) == len(set(names))
+
+
+def test_every_root_field_is_shown_in_use(schema: GraphQLSchema) -> None:
+    roots = {*schema.query_type.fields, *schema.mutation_type.fields}  # type: ignore[union-attr]
+    used = {
+        field.name.value
+        for path in DOCUMENTS
+        for one in operations(parse(path.read_text("utf-8")))
+        for field in one.selection_set.selections
+        if isinstance(field, FieldNode)
+    }
+    assert roots - used == {"nodes"}  # `node` stands for both
+
+
+def test_the_console_asks_for_its_page_in_one_query() -> None:
+    (console,) = operations(parse((FOLDER / "console.graphql").read_text("utf-8")))
+    assert console.name is not None
+    assert console.name.value == "Console"
+    assert [one.name.value for one in console.selection_set.selections if isinstance(one, FieldNode)] == ["runs"]
