@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,25 +27,31 @@ MOMENT = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 class TestRequests:
     def test_what_is_left_out_has_the_contracts_default(self) -> None:
-        given = StartRunInput(
-            idempotency_key="k", agent_id="a", actor=ActorInput(kind=ActorKind.SYSTEM), origin_system_id="o", goal=None
+        given = make(
+            StartRunInput,
+            idempotency_key="k",
+            agent_id="a",
+            actor=make(ActorInput, kind=ActorKind.SYSTEM),
+            origin_system_id="o",
+            goal=None,
         )
         actor = Actor(ActorKind.SYSTEM, None, None)
         wanted = runs.StartRun(idempotency_key="k", agent_id="a", actor=actor, origin_system_id="o")
         assert to_contract(given) == wanted
 
     def test_lists_become_tuples_and_ids_keys(self) -> None:
-        given = RunFilter(status=[RunStatus.FAILED], parent_run_id=strawberry.ID(node_id("Run", KEY)))
+        given = make(RunFilter, status=[RunStatus.FAILED], parent_run_id=strawberry.ID(node_id("Run", KEY)))
         assert to_contract(given) == runs.RunFilter(status=(RunStatus.FAILED,), parent_key=KEY)
 
     def test_inputs_within_inputs_become_requests_too(self) -> None:
-        step = StepInput(step_id="s", name="n", kind=StepKind.CHAT, started_at=MOMENT, ended_at=MOMENT)
-        given = AppendStepsInput(idempotency_key="k", run_id=strawberry.ID(node_id("Run", KEY)), steps=[step])
+        step = make(StepInput, step_id="s", name="n", kind=StepKind.CHAT, started_at=MOMENT, ended_at=MOMENT)
+        given = make(AppendStepsInput, idempotency_key="k", run_id=strawberry.ID(node_id("Run", KEY)), steps=[step])
         inner = runs.StepInput(step_id="s", name="n", kind=StepKind.CHAT, started_at=MOMENT, ended_at=MOMENT)
         assert to_contract(given) == runs.AppendSteps(idempotency_key="k", run_key=KEY, steps=(inner,))
 
     def test_an_id_of_another_kind_blames_its_field(self) -> None:
-        given = RetirePolicyRuleInput(
+        given = make(
+            RetirePolicyRuleInput,
             id=strawberry.ID(node_id("PolicyRule", KEY)),
             reason="r",
             superseded_by_id=strawberry.ID(node_id("Limit", KEY)),
@@ -56,9 +63,9 @@ class TestRequests:
     def test_text_with_u0000_is_refused(self) -> None:
         """PostgreSQL cannot hold it; the driver would raise in the middle of the transaction."""
         with pytest.raises(ValidationFailed, match="U\\+0000"):
-            to_contract(RunFilter(text="a\x00b"))
+            to_contract(make(RunFilter, text="a\x00b"))
         with pytest.raises(ValidationFailed, match="U\\+0000"):
-            to_contract(RunFilter(model=["a\x00b"]))
+            to_contract(make(RunFilter, model=["a\x00b"]))
 
     def test_every_input_is_held_against_its_contract(self) -> None:
         assert len(CONTRACTS) > 15
@@ -106,6 +113,11 @@ class TestScalars:
 
     def test_json_text_is_shown_as_its_value(self) -> None:
         assert write(Json, '{"a":[1,null]}') == {"a": [1, None]}
+
+
+def make(of: Any, **fields: Any) -> Any:
+    """An input as GraphQL builds it."""
+    return of(**fields)
 
 
 def read(kind: object, value: object) -> object:
