@@ -9,13 +9,13 @@ from sqlalchemy import ARRAY, Select, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
 from domains.controls.tables import limits
-from domains.controls.units import UNITS, shown_value
 from spine.contracts.actors import Actor
 from spine.contracts.enums import ActorKind, Consequence, LimitStatus, LimitType, Scope
 from spine.contracts.governance import LimitSummary
 from spine.contracts.ports import ActiveLimit
 from spine.contracts.statements import Read, Row, Write
 from spine.services.ids import node_id
+from spine.services.limit_units import UNITS, shown_value
 
 LIMIT: Final = "Limit"
 OF_TENANT: Final = limits.c.tenant_id == bindparam("tenant_id")

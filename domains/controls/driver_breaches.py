@@ -14,13 +14,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.controls.driver import LIMIT
 from domains.controls.tables import limit_breaches as breaches
-from domains.controls.units import UNITS, shown_value
 from spine.contracts.enums import LimitLevel, LimitType
 from spine.contracts.evidence import LimitHitSummary
 from spine.contracts.ports import Ranked
 from spine.contracts.records import BreachRecord
 from spine.contracts.statements import InsertRows, Read, Row
 from spine.services.ids import node_id
+from spine.services.limit_units import UNITS, shown_value
 
 TYPES: Final = {kind.value: kind for kind in LimitType}
 LEVELS: Final = {level.value: level for level in LimitLevel}

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from domains.controls.units import stored_value
 from spine.contracts.enums import LimitLevel, LimitType, Scope
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.governance import CreateLimit, DisableLimit, UpdateLimit
 from spine.contracts.operations import Invariant
 from spine.contracts.ports import ActiveLimit, LimitReading, RunMeasure
+from spine.services.limit_units import stored_value
 from spine.services.texts import check_text
 
 MAX_NAME: Final = 256

@@ -9,6 +9,7 @@ from spine.contracts.errors import ValidationFailed
 from spine.contracts.evidence import IncidentFilter, ListIncidents
 from spine.contracts.ports import LimitReading, NewIncident, RuleVerdict
 from spine.services.ids import uuid7
+from spine.services.limit_units import UNITS, shown_value
 
 MAX_TITLE: Final = 200
 
@@ -28,12 +29,6 @@ BY_FAILURE_CODE: Final = {
     "MANUAL_STOP": (IncidentSeverity.LOW, _EXECUTION),
 }
 UNKNOWN_CODE: Final = (IncidentSeverity.MEDIUM, _EXECUTION)
-UNITS: Final = {
-    LimitType.TIME_MS: "ms",
-    LimitType.TOKENS_TOTAL: "tokens",
-    LimitType.COST_USD: "micro-USD",
-    LimitType.FAILURES: "failed steps",
-}
 BUDGETS: Final = frozenset({LimitType.COST_USD, LimitType.TOKENS_TOTAL})
 
 
@@ -76,7 +71,8 @@ def for_limit(run_key: UUID, agent_name: str, reading: LimitReading, now: dateti
     """The incident of a breach whose consequence asks for one; HIGH when it aborts the run."""
     limit = reading.limit
     aborts = limit.consequence is Consequence.ABORT
-    budget = limit.limit_type in BUDGETS
+    kind = limit.limit_type
+    used = shown_value(kind, reading.value)
     return NewIncident(
         id=uuid7(),
         run_key=run_key,
@@ -85,9 +81,9 @@ def for_limit(run_key: UUID, agent_name: str, reading: LimitReading, now: dateti
         trigger_name=limit.name,
         title=_title(f"{agent_name} exceeded the limit {limit.name}"),
         severity=IncidentSeverity.HIGH if aborts else IncidentSeverity.MEDIUM,
-        category=IncidentCategory.BUDGET_EXCEEDED if budget else _EXHAUSTION,
+        category=IncidentCategory.BUDGET_EXCEEDED if kind in BUDGETS else _EXHAUSTION,
         error_code=None,
-        error_message=f"{reading.value} of at most {limit.max_value} {UNITS[limit.limit_type]}",
+        error_message=f"{used} of at most {shown_value(kind, limit.max_value)} {UNITS[kind]}",
         created_at=now,
     )
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from cel_expr_python import cel
 from msgspec import Struct
 
-from domains.policies.checked_expression import Call, CheckedExpression, read_checked
-from domains.policies.patterns import pattern_size
+from domains.policies.engine_expression import Call, CheckedExpression, read_checked
+from domains.policies.engine_patterns import pattern_size
 from spine.contracts.enums import RulePhase
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
 from spine.contracts.policy_facts import FACTS, FactType, FactValue

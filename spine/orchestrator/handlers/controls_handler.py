@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.controls import driver, engine
-from domains.controls.units import stored_value
 from spine.contracts.enums import AuditEntityType, Consequence, LimitStatus, OperationKind, Permission
 from spine.contracts.errors import Conflict, NotFound
 from spine.contracts.governance import (
@@ -21,6 +20,7 @@ from spine.contracts.operations import Operation
 from spine.contracts.paging import Page
 from spine.orchestrator.context import ReadContext, WriteContext
 from spine.services.ids import uuid7
+from spine.services.limit_units import stored_value
 from spine.storage.keyset import Keyset, page_of
 
 LIMITS = Keyset("controls.limits", (datetime, UUID))

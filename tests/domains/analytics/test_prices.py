@@ -74,7 +74,7 @@ class TestSet:
 
     async def test_racers_make_versions_in_a_row_or_conflict(self, execute: Execute, principal: Principal) -> None:
         results = await asyncio.gather(*(put(execute, principal) for _ in range(5)))
-        done = sorted(result.value.version for result in results if result.error is None)
+        done = sorted(result.unwrap().version for result in results if result.error is None)
         assert done == list(range(1, len(done) + 1))
         assert {code_of(result) for result in results} <= {None, ErrorCode.CONFLICT}
 

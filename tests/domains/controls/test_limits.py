@@ -161,7 +161,7 @@ class TestUpdate:
             result.unwrap()
         limit = await read(execute, principal, key)
         assert limit is not None
-        assert (limit.name, limit.max_value, limit.consequence) == ("renamed", 7, Consequence.ABORT)
+        assert (limit.name, limit.max_value, limit.consequence) == ("renamed", Decimal(7), Consequence.ABORT)
 
     async def test_absent_and_foreign_limits_answer_alike(
         self, execute: Execute, principal: Principal, other: Principal

@@ -112,6 +112,10 @@ class TestForPolicyAndLimit:
         assert (incident.severity, incident.category) == (severity, category)
         assert incident.trigger_id == LIMIT.limit_id
 
+    def test_a_cost_breach_is_told_in_dollars(self) -> None:
+        incident = for_limit(RUN, "booker", LimitReading(LIMIT, 1_500_000, LimitLevel.BREACH), NOW)
+        assert incident.error_message == "1.500000 of at most 1.000000 USD"
+
 
 class TestDedupe:
     def test_the_same_cause_has_the_same_key_and_other_causes_others(self) -> None:
@@ -131,8 +135,8 @@ class TestDedupe:
 
 
 def test_times_of_a_filter_need_a_zone() -> None:
-    for field in ("created_after", "created_before"):
-        naive = IncidentFilter(**{field: datetime(2026, 1, 1)})  # noqa: DTZ001 - the point
+    naive_time = NOW.replace(tzinfo=None)
+    for naive in (IncidentFilter(created_after=naive_time), IncidentFilter(created_before=naive_time)):
         with pytest.raises(ValidationFailed):
             check_list(ListIncidents(page=PageRequest(1), filter=naive))
     check_list(ListIncidents(page=PageRequest(1), filter=IncidentFilter(created_after=NOW)))

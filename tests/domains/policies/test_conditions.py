@@ -7,7 +7,7 @@ import time
 import pytest
 
 from domains.policies.conditions import activate, compile_condition, evaluate, read_facts
-from domains.policies.patterns import MAX_PATTERN_SIZE, pattern_size
+from domains.policies.engine_patterns import MAX_PATTERN_SIZE, pattern_size
 from spine.contracts.enums import RulePhase
 from spine.contracts.errors import ConditionInvalid, ErrorCode
 from spine.contracts.policy_facts import FACTS, FactType, FactValue
