@@ -1,5 +1,6 @@
 """Errors as clients see them: expected ones with their code, all others masked; the request id leads to the log."""
 
+import traceback
 from typing import Any
 
 import strawberry
@@ -61,4 +62,8 @@ class Schema(strawberry.Schema):
             if isinstance(error.original_error, HocError) or is_document_error(error):
                 continue
             request_id = execution_context.context.request_id if execution_context is not None else None
-            log.error("graphql.crashed", path=error.path, request_id=request_id, exc_info=error.original_error)
+            cause = error.original_error or error
+            trace = "".join(traceback.format_tb(cause.__traceback__))  # without the variables: they may hold secrets
+            log.error(
+                "graphql.crashed", path=error.path, request_id=request_id, error=type(cause).__name__, trace=trace
+            )

@@ -1,0 +1,142 @@
+"""How many statements a query takes: by its shape, never by the number of rows.
+
+The two that every request has are the one that begins its snapshot and the one that ends it.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from schema.export import SCHEMA_FILE
+from tests.resolvers.conftest import Ask
+
+CONSOLE = (SCHEMA_FILE.parent / "operations" / "console.graphql").read_text("utf-8")
+
+INCIDENTS_NEEDS = ("runs", "traces", "incidents")
+"""Tables of the list of runs, and of the incidents domain."""
+
+BELOW_RUNS = {
+    "id": 3,
+    "evidence { computedAt }": 4,
+    "evidence { incidentsCaused { totalCount } }": 4,
+    "evidence { incidentsCaused { nodes { sourceRun { id } } } }": 5,
+    "evidence { incidentsCaused { nodes { id } } policiesEvaluated { nodes { id } } limitsHit { nodes { id } } }": 4,
+    "evidence { sources { domain } }": 4,
+    "a: evidence { x: limitsHit(first: 1) { totalCount } y: limitsHit(first: 9) { totalCount } }": 4,
+    "a: evidence { limitsHit { totalCount } } b: evidence { computedAt }": 4,
+    "proof { verifiedAt }": 4,
+    "proof { integrity { verificationStatus } traces { traceId } steps { nodes { spanId } } }": 4,
+    "a: proof { verifiedAt } b: proof(includePayloads: true) { rawLogs { input } }": 5,
+    "signals { totalCount }": 4,
+    "few: signals(first: 1) { totalCount } many: signals(first: 50) { nodes { id } }": 4,
+    "signals { nodes { feedback { acknowledged } } }": 5,
+    "signals { nodes { run { evidence { limitsHit { totalCount } } } } }": 6,
+    "parentRun { id }": 3,
+}
+"""Statements of `runs(first: N) { nodes { … } }`, whatever N."""
+
+ROOTS = {
+    "runs(first: %d) { totalCount nodes { id } }": 4,
+    "signals(first: %d) { nodes { id run { id } feedback { escalated } } }": 5,
+    "incidents(first: %d) { nodes { id sourceRun { id agentName } } }": 4,
+    "agents(first: %d) { nodes { id } }": 3,
+    "auditEntries(first: %d) { nodes { id actor { kind } } }": 3,
+    "policyRules(first: %d) { nodes { id } }": 3,
+    "limits(first: %d) { nodes { id } }": 3,
+    "modelPrices(first: %d) { nodes { model } }": 3,
+}
+
+
+@pytest.mark.usefixtures("governed")
+class TestByShape:
+    async def test_every_path_below_runs_costs_the_same_for_1_and_for_50(self, ask: Ask) -> None:
+        queries = {f"{{ runs(first: %d) {{ nodes {{ {path} }} }} }}": cost for path, cost in BELOW_RUNS.items()}
+        for first in (1, 50):
+            assert await costs(ask, queries, first) == queries
+
+    async def test_every_root_costs_the_same_for_1_and_for_50(self, ask: Ask) -> None:
+        queries = {f"{{ {root} }}": cost for root, cost in ROOTS.items()}
+        for first in (1, 50):
+            assert await costs(ask, queries, first) == queries
+
+    async def test_nodes_cost_one_statement_for_each_kind(self, ask: Ask) -> None:
+        found = await ask("{ runs(first: 50) { nodes { id } } signals(first: 50) { nodes { id } } }")
+        ids = [node["id"] for root in ("runs", "signals") for node in found.data[root]["nodes"]]
+        for count, statements in ((1, 3), (50, 3), (100, 4)):
+            answer = await ask("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids[:count]})
+            assert [node["id"] for node in answer.data["nodes"]] == ids[:count]
+            assert answer.statements == statements
+
+    async def test_the_console_takes_8_statements_in_8_round_trips(self, ask: Ask) -> None:
+        for first in (1, 50):
+            answer = await ask(CONSOLE, {"first": first})
+            assert answer.errors == []
+            assert len(answer.data["runs"]["edges"]) == first
+            assert (answer.statements, answer.round_trips) == (8, 8)
+
+
+@pytest.mark.usefixtures("governed")
+class TestOnlyWhatIsSelected:
+    async def test_incidents_alone_touch_only_the_incidents_domain(self, ask: Ask, superuser: dict[str, Any]) -> None:
+        """Every other domain's table is locked: whoever touched one would wait, and be refused."""
+        query = """{ runs(first: 50) { nodes { evidence {
+            incidentsCaused { totalCount } sources { domain status } } } } }"""
+        async with locked(superuser, except_for=INCIDENTS_NEEDS):
+            answer = await ask(query)
+        assert answer.errors == []
+        for run in answer.data["runs"]["nodes"]:
+            assert run["evidence"]["incidentsCaused"]["totalCount"] == 2
+            assert run["evidence"]["sources"] == [{"domain": "INCIDENTS", "status": "OK"}]
+
+    async def test_a_domain_that_cannot_be_read_leaves_the_others_standing(
+        self, ask: Ask, superuser: dict[str, Any]
+    ) -> None:
+        query = """{ runs(first: 2) { nodes { evidence {
+            incidentsCaused { totalCount } limitsHit { totalCount } sources { domain status } } } } }"""
+        async with locked(superuser, only=("limit_breaches",)):
+            answer = await ask(query)
+        assert answer.errors == []
+        for run in answer.data["runs"]["nodes"]:
+            assert run["evidence"]["limitsHit"] is None
+            assert run["evidence"]["incidentsCaused"]["totalCount"] == 2
+            status = {one["domain"]: one["status"] for one in run["evidence"]["sources"]}
+            assert status == {"INCIDENTS": "OK", "CONTROLS": "UNAVAILABLE"}
+
+    async def test_the_total_is_counted_only_when_it_is_selected(self, ask: Ask) -> None:
+        query = "query($count: Boolean!) { runs(first: 5) { totalCount @include(if: $count) nodes { id } } }"
+        assert (await ask(query, {"count": False})).statements == 3
+        answer = await ask(query, {"count": True})
+        assert answer.statements == 4
+        assert answer.data["runs"]["totalCount"] == 50
+
+
+async def costs(ask: Ask, queries: Mapping[str, int], first: int) -> dict[str, int]:
+    """The statements of each query at this page size."""
+    found: dict[str, int] = {}
+    for query in queries:
+        answer = await ask(query % first)
+        assert answer.errors == [], query
+        found[query] = answer.statements
+    return found
+
+
+@asynccontextmanager
+async def locked(
+    superuser: dict[str, Any], *, only: tuple[str, ...] = (), except_for: tuple[str, ...] = ()
+) -> AsyncIterator[None]:
+    """Hold tables in ACCESS EXCLUSIVE: those named, or all but those named."""
+    connection = await asyncpg.connect(**superuser)
+    try:
+        tables = only or [
+            row[0]
+            for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            if row[0] not in except_for
+        ]
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        await connection.close()
