@@ -38,6 +38,22 @@ LOCK_HEADS = (
     .with_for_update()
 )
 
+ASSIGNED_HASHES = (
+    select(run_steps.c.run_id, trace_steps.c.step_hash)
+    .select_from(
+        run_steps.join(
+            trace_steps,
+            and_(
+                trace_steps.c.tenant_id == run_steps.c.tenant_id,
+                trace_steps.c.trace_id == run_steps.c.trace_id,
+                trace_steps.c.step_index == run_steps.c.step_index,
+            ),
+        ),
+    )
+    .where(run_steps.c.tenant_id == TENANT, run_steps.c.run_id == func.any(RUN_KEYS))
+    .order_by(run_steps.c.run_id, run_steps.c.position)
+)
+
 # A step of a run that was withdrawn is assigned again, to a younger run, whose UUIDv7 is the greater one.
 KNOWN_STEPS = (
     select(*(run_steps.c.run_id if name == "run_key" else trace_steps.c[name] for name in KNOWN_FIELDS))
@@ -104,6 +120,11 @@ def move_heads(heads: Sequence[TraceHead], now: datetime) -> InsertRows:
 def known_steps(trace_ids: Sequence[str]) -> Read[KnownStep]:
     """Every chained step of the traces, by trace and chain number."""
     return Read(KNOWN_STEPS, {"trace_ids": list(trace_ids)}, _known_step)
+
+
+def assigned_hashes(run_keys: Sequence[UUID]) -> Read[tuple[UUID, bytes]]:
+    """The hashes of the runs' steps, by run and position: what the first seal of a run that was live covers."""
+    return Read(ASSIGNED_HASHES, {"run_keys": list(run_keys)}, lambda row: (row[0], row[1]))
 
 
 def known_refusals(trace_ids: Sequence[str]) -> Read[tuple[str, UUID]]:

@@ -95,6 +95,9 @@ class TraceWriting(Protocol):
     def known_steps(self, trace_ids: Sequence[str]) -> Read[KnownStep]:
         """Every chained step of the traces, by trace and chain number."""
 
+    def assigned_hashes(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, bytes]]:
+        """The hashes of the runs' steps, by run and position."""
+
     def known_refusals(self, trace_ids: Sequence[str]) -> Read[tuple[str, UUID]]:
         """Trace id and id of every refused span that was kept; equal refusals have equal ids."""
 

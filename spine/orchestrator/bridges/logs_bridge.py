@@ -9,6 +9,7 @@ class _TraceWriting:
     lock_heads = staticmethod(driver.lock_heads)
     move_heads = staticmethod(driver.move_heads)
     known_steps = staticmethod(driver.known_steps)
+    assigned_hashes = staticmethod(driver.assigned_hashes)
     known_refusals = staticmethod(driver.known_refusals)
     unassigned_payloads = staticmethod(driver.unassigned_payloads)
     insert_steps = staticmethod(driver.insert_steps)

@@ -6,6 +6,7 @@ UNAVAILABLE for every run that was asked with it, because "could not look" must 
 
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -102,13 +103,13 @@ class ProofWave:
     def _stored(self, rows: list[list[Any]]) -> list[tuple[StoredRun, list[TraceHeadSummary]]]:
         runs: list[RunRow] = rows[0]
         seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
-        for seal in rows[1]:
+        for seal in sorted(rows[1], key=attrgetter("version")):
             seals[seal.run_key].append(seal)
         steps: defaultdict[UUID, list[tuple[RunStep, StepRecord | None]]] = defaultdict(list)
-        for placed in rows[2]:
+        for placed in sorted(rows[2], key=lambda placed: placed[0].position):
             steps[placed[0].run_key].append(placed)
         evidence: defaultdict[UUID, list[EvidenceRecord]] = defaultdict(list)
-        for record in (*rows[3], *rows[4], *rows[5]):
+        for record in sorted((*rows[3], *rows[4], *rows[5]), key=attrgetter("evidence_index")):
             evidence[record.run_key].append(record)
         heads: defaultdict[UUID, list[TraceHeadSummary]] = defaultdict(list)
         for key, head in rows[6] if self._request.traces else ():

@@ -60,6 +60,8 @@ def _classified(place: int, sealed: Sequence[bytes], steps: Sequence[PlacedStep]
     if place >= len(sealed):
         return Break(BreakKind.INSERTION, index, f"step {index} was added: only {len(sealed)} steps were sealed")
     if step is None:
+        missing = _missing_index(place, sealed, steps)
+        index = index if missing is None else missing
         if all(later is None for _, later in steps[place:]):
             return Break(BreakKind.TRUNCATION, index, f"step {index} is missing, and every step after it")
         return Break(BreakKind.GAP, index, f"step {index} is missing")

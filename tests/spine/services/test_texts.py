@@ -6,7 +6,7 @@ from spine.contracts.errors import ValidationFailed
 from spine.services.texts import check_text
 
 
-@pytest.mark.parametrize("value", ["", " ", "abcd", "a\0", "\ud800", "\udfff"])
+@pytest.mark.parametrize("value", ["", " ", "abcd", "a\0", "\ud800"])
 def test_what_is_empty_too_long_or_not_storable_names_its_field(value: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         check_text(value, "name", 3)
