@@ -5,10 +5,10 @@ from typing import Final
 from uuid import UUID
 
 from spine.contracts.enums import Consequence, IncidentCategory, IncidentSeverity, IncidentTrigger, LimitType
-from spine.contracts.errors import ValidationFailed
-from spine.contracts.evidence import IncidentFilter, ListIncidents
+from spine.contracts.evidence import ListIncidents
 from spine.contracts.ports import LimitReading, NewIncident, RuleVerdict
 from spine.services.ids import uuid7
+from spine.services.instants import check_instant
 from spine.services.limit_units import UNITS, shown_value
 
 MAX_TITLE: Final = 200
@@ -93,8 +93,6 @@ def _title(text: str) -> str:
 
 
 def check_list(request: ListIncidents) -> None:
-    """Raise ValidationFailed for times without a zone."""
-    wanted: IncidentFilter = request.filter
-    for field, instant in (("createdAfter", wanted.created_after), ("createdBefore", wanted.created_before)):
-        if instant is not None and instant.tzinfo is None:
-            raise ValidationFailed(f"{field} needs a time zone", field=field)
+    """Raise ValidationFailed for times that cannot be compared with stored ones."""
+    check_instant(request.filter.created_after, "createdAfter")
+    check_instant(request.filter.created_before, "createdBefore")

@@ -1,7 +1,7 @@
 """Opening, counting, withdrawing and listing incidents, on PostgreSQL."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -146,6 +146,16 @@ class TestList:
             page = (await listed(execute, principal, **wanted)).unwrap()
             assert [one.key for one in page.nodes] == keys, wanted
             assert page.total_count == len(keys)
+
+    async def test_a_time_beyond_the_ends_of_time_is_refused(self, execute: Execute, principal: Principal) -> None:
+        first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+        last = datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))
+        for wanted in ({"created_after": first}, {"created_before": last}):
+            error = (await listed(execute, principal, **wanted)).error
+            assert error is not None
+            assert error.code is ErrorCode.VALIDATION
+        ends = {"created_after": datetime.min.replace(tzinfo=UTC), "created_before": datetime.max.replace(tzinfo=UTC)}
+        assert (await listed(execute, principal, **ends)).error is None
 
     async def test_tenants_stay_apart(
         self, runtime: Runtime, principal: Principal, other: Principal, execute: Execute
