@@ -4,24 +4,38 @@ import asyncio
 import hashlib
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from spine.authority.rbac import permissions_of
+from spine.contracts.actors import Actor, Principal
 from spine.contracts.config import RuntimeConfig
-from spine.contracts.errors import MisuseError
+from spine.contracts.enums import ActorKind, Role
+from spine.contracts.errors import HocError, MisuseError
+from spine.contracts.operations import Operation
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.services.clock import Clock, system_clock
+from spine.services.ids import tenant_id_of
 from spine.settings import Settings
-from spine.storage.checks import readiness, refuse_unsafe_role
-from spine.storage.embedded import EmbeddedPostgres
-from spine.storage.migrate import head_revision, migrate
+from spine.storage.checks import UnsafeRole, readiness, refuse_unsafe_role
+from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from spine.storage.migrate import ROLES_SQL, head_revision, migrate
 from spine.storage.sessions import Timeouts
 from spine.storage.unit_of_work import Database, DatabaseSettings
 
 Connect = dict[str, Any]
+Report = Callable[[str], None]
+
+
+class WrongUrl(MisuseError):
+    """A setting that should be a PostgreSQL URL is none, or is missing."""
 
 
 class Runtime:
@@ -47,6 +61,13 @@ class Runtime:
     async def open(self, *, migrating: bool = True) -> None:
         """Reach (or start) the database, migrate it when asked, refuse an unsafe role, freeze the registry."""
         connect = await self._reach()
+        try:
+            await self._start(connect, migrating=migrating)
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def _start(self, connect: Connect, *, migrating: bool) -> None:
         if migrating and self._owner_connect is not None:
             await migrate(self._owner_connect)
         settings = self.settings
@@ -83,9 +104,77 @@ class Runtime:
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""
         await self.database.close()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         if self._embedded is not None:
             embedded, self._embedded = self._embedded, None
             await asyncio.to_thread(embedded.stop)
+
+
+@contextmanager
+def installation(settings: Settings, report: Report) -> Iterator[str | None]:
+    """Hold the database while the block runs, migrated where the settings name its owner, and safe to serve from.
+
+    Gives the reason why it can't be served yet, None when it can. `report` gets a line for each thing that takes time.
+    """
+    held = None if settings.database_url is not None else EmbeddedPostgres.start(settings.data_dir, report=report)
+    try:
+        report("migrating the database")
+        yield asyncio.run(_prepare(settings))
+    finally:
+        if held is not None:
+            report("stopping PostgreSQL")
+            held.stop()
+
+
+async def _prepare(settings: Settings) -> str | None:
+    runtime = Runtime(settings)
+    await runtime.open()
+    try:
+        return await runtime.ready()
+    finally:
+        await runtime.close()
+
+
+async def migrate_alone(settings: Settings, report: Report) -> str:
+    """Migrate without serving and answer the revision; WrongUrl when nothing says who owns the database."""
+    if settings.database_owner_url is not None:
+        report("migrating the database")
+        await migrate(connect_arguments(settings.database_owner_url.get_secret_value()))
+    elif settings.database_url is not None:
+        raise WrongUrl("DATABASE_OWNER_URL must name the database as the role that owns its tables, to migrate it")
+    else:
+        with EmbeddedPostgres.start(settings.data_dir, report=report) as held:
+            report("migrating the database")
+            await migrate(dict(held.connection("hoc_owner").asyncpg_arguments()))
+    return head_revision()
+
+
+def roles_sql() -> str:
+    """The SQL that makes the two roles and the database, for whoever administers the server."""
+    return ROLES_SQL
+
+
+def catalogue() -> tuple[Operation, ...]:
+    """Every operation, by name; needs no database."""
+    return tuple(sorted(OPERATIONS, key=lambda operation: operation.name))
+
+
+def platform_principal(tenant: str) -> Principal:
+    """The party that administers a tenant from the command line: whoever can reach its database as the app role."""
+    actor = Actor(ActorKind.SYSTEM, None, "hoc command line")
+    return Principal(tenant_id_of(tenant), actor, Role.OWNER, permissions_of(Role.OWNER, ()), "command line")
+
+
+def explained(error: BaseException) -> str | None:
+    """What an operator can do something about, in one line; None for a fault of the program."""
+    if isinstance(error, SQLAlchemyError) and error.__cause__ is not None:
+        return explained(error.__cause__) or explained(error.__cause__.__cause__ or error.__cause__)
+    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl):
+        cause = error.__cause__
+        return f"{error}: {cause}" if isinstance(cause, OSError | asyncpg.PostgresError) else str(error)
+    return f"PostgreSQL refused: {error}" if isinstance(error, asyncpg.PostgresError) else None
 
 
 def build_registry(database: Database, settings: Settings, clock: Clock) -> OperationRegistry:
@@ -103,9 +192,12 @@ def build_registry(database: Database, settings: Settings, clock: Clock) -> Oper
 
 def connect_arguments(url: str) -> Connect:
     """A PostgreSQL URL as asyncpg's arguments; a SQLAlchemy driver name in it is ignored."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WrongUrl("a database URL must look like postgresql://role:password@host:5432/database") from error
     if parsed.get_backend_name() != "postgresql":
-        raise MisuseError("DATABASE_URL must begin with postgresql://")
+        raise WrongUrl("a database URL must begin with postgresql://")
     return {"dsn": parsed.set(drivername="postgresql").render_as_string(hide_password=False)}
 
 

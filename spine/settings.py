@@ -4,7 +4,7 @@ Secrets are `SecretStr`, so printing settings never shows them.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on.")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="How many server processes.")] = 1
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="The least level that is logged.")
+    ] = "info"
     pool_size: Annotated[int, Field(ge=1, le=100, description="Database connections of each process.")] = 10
     key_pepper: Annotated[SecretStr | None, Field(description="Pepper of key hashes; else a file in the data dir.")] = (
         None

@@ -20,8 +20,8 @@ from spine.bootstrap import Runtime
 from spine.contracts.errors import HocError
 
 
-def create_app(runtime: Runtime) -> Starlette:
-    """The application; it opens the runtime when it starts and closes it when it stops."""
+def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
+    """The application; it opens the runtime when it starts (migrating, when asked) and closes it when it stops."""
     schema = build_schema()
     contract = sdl(schema)
     authenticator = Authenticator(runtime)
@@ -39,7 +39,7 @@ def create_app(runtime: Runtime) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await runtime.open()
+        await runtime.open(migrating=migrating)
         try:
             check_batched_fields(schema, runtime.registry.operations)
             yield

@@ -1,0 +1,35 @@
+"""The command line `hoc`: one module a command; an expected failure is one line on stderr and exit code 1."""
+
+import sys
+
+import typer
+
+from resolvers.cli import config, keys, schema
+from resolvers.cli.console import complain
+from resolvers.cli.migrate import migrate
+from resolvers.cli.operations import operations
+from resolvers.cli.serve import serve
+from spine.bootstrap import explained
+
+app = typer.Typer(
+    help="HOC Spine: a governance control plane for AI-agent runs, served as one GraphQL API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (serve, migrate, operations):
+    app.command()(command)
+for name, group in (("keys", keys.app), ("schema", schema.app), ("config", config.app)):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run a command; ends the process."""
+    try:
+        app()
+    except Exception as error:
+        reason = explained(error)
+        if reason is None:
+            raise
+        complain(reason)
+        sys.exit(1)

@@ -1,0 +1,112 @@
+"""The HTTP server: one process or several on one socket; each opens a runtime of its own on the prepared database."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+
+import httpx
+import typer
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from resolvers.cli import logs
+from resolvers.cli.console import complain, stop_undisturbed
+from resolvers.http.app import create_app
+from spine.bootstrap import Runtime
+from spine.settings import Settings
+
+GRACE_S = 10
+BACKLOG = 2048
+POLL_S = 0.05
+
+
+def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; `when_serving` is called in a thread, with the base URL, once it answers."""
+    os.environ["HOC_DATA_DIR"] = str(settings.data_dir.absolute())  # the flags, for the processes that are started
+    os.environ["HOC_LOG_LEVEL"] = settings.log_level
+    config = uvicorn.Config(
+        "resolvers.cli.server:worker_app",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=BACKLOG,
+    )
+    stopping = threading.Event()
+    url = base_url(settings.host, listener.getsockname()[1])
+    threading.Thread(target=_announce, args=(url, when_serving, stopping), daemon=True).start()
+    try:
+        if settings.workers == 1:
+            uvicorn.Server(config).run([listener])
+        else:
+            _run_many(config, listener)
+    finally:
+        stop_undisturbed()
+        stopping.set()
+        listener.close()
+
+
+def _run_many(config: uvicorn.Config, listener: socket.socket) -> None:
+    supervisor = Multiprocess(config, [listener])
+    supervisor.run()
+    if not supervisor.signal_queue and any(process.exitcode == 3 for process in supervisor.processes):  # noqa: PLR2004
+        raise typer.Exit(1)
+
+
+def worker_app() -> Starlette:
+    """The application of a server process, made there; its database has been prepared by the command."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    return create_app(Runtime(settings), migrating=False)
+
+
+def _end_with(sentinel: int) -> None:
+    """Stop in order when the parent is gone, even by kill -9: nobody else would end this process."""
+    multiprocessing.connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; ends the command when that is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        complain(f"cannot listen on {host} port {port}: {error.strerror}; --port chooses another")
+        raise typer.Exit(1) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def base_url(host: str, port: int) -> str:
+    """Where a client on this machine finds the server; an address that means all of them is shown as localhost."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"
+
+
+def _announce(url: str, when_serving: Callable[[str], None], stopping: threading.Event) -> None:
+    with httpx.Client(trust_env=False, timeout=5) as client:
+        while not stopping.wait(POLL_S):
+            try:
+                client.get(f"{url}/healthz")
+            except httpx.TransportError:
+                continue
+            break
+    if not stopping.is_set():
+        when_serving(url)
