@@ -24,6 +24,7 @@ MAX_CONDITION: Final = 2_000
 MAX_ROUNDS: Final = 1_000  # of all loops that surround a call, multiplied
 UNREADABLE: Final = "its facts cannot be read"
 MAX_UNITS: Final = 2**26  # about 0.2 s at the slowest, measured: 3.3 ns a unit
+PAIRS_A_UNIT: Final = 500  # of characters that a search compares, measured
 
 _TYPES: Final = {FactType.STRING: cel.Type.STRING, FactType.INT: cel.Type.INT, FactType.BOOL: cel.Type.BOOL}
 _FACTS: Final = {fact.name: fact for fact in FACTS}
@@ -39,12 +40,14 @@ _MATCHES: Final = frozenset({"matches", "matches_string"})
 class CompiledCondition(Struct, frozen=True):
     """A condition that may be evaluated: the facts that it reads, when they are known, and its program.
 
-    `units` bounds its work for each character of the texts it reads.
+    `units` bounds its work for each character of the texts it reads; `searches` counts those for one fact in another,
+    whose work is the product of both lengths.
     """
 
     facts: tuple[str, ...]
     phase: RulePhase
     units: int
+    searches: int
     program: Any
 
 
@@ -69,7 +72,8 @@ def compile_condition(text: str) -> CompiledCondition:
     facts = tuple(sorted(name for name in checked.names if name in _FACTS))
     phase = _phase(text, checked, facts)
     units = sum(_units(text, call) for call in checked.calls)
-    return CompiledCondition(facts, phase, units, program)
+    searches = sum(call.times or 0 for call in checked.calls if call.overloads & _CONTAINS and not call.written)
+    return CompiledCondition(facts, phase, units, searches, program)
 
 
 def activate(facts: Mapping[str, FactValue]) -> Activation:
@@ -83,7 +87,7 @@ def activate(facts: Mapping[str, FactValue]) -> Activation:
 def evaluate(condition: CompiledCondition, subject: Activation) -> bool | str:
     """Whether the condition holds, or a text saying why that cannot be decided; never raises."""
     length = sum(len(value) for name in condition.facts if isinstance(value := subject.facts.get(name), str))
-    if condition.units * length > MAX_UNITS:
+    if length * (condition.units + condition.searches * length // PAIRS_A_UNIT) > MAX_UNITS:
         return f"its facts are too long to be judged: {length} characters"
     if subject.values is None:
         return UNREADABLE
@@ -150,7 +154,7 @@ def _units(text: str, call: Call) -> int:
     if call.overloads & _MATCHES:
         return call.times * _checked_pattern(text, call)
     if call.overloads & _CONTAINS:
-        return call.times * 5
+        return call.times * 10
     return call.times * any("string" in name or "bytes" in name for name in call.overloads)
 
 

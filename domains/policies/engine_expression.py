@@ -14,12 +14,13 @@ ANY_VALUE = 2
 CHECKED_REFERENCES, CHECKED_EXPR, CHECKED_SOURCE = 2, 4, 5
 SOURCE_POSITIONS = 4
 REFERENCE_NAME, REFERENCE_OVERLOADS = 1, 3
-EXPR_ID, EXPR_CONSTANT, EXPR_SELECT, EXPR_CALL, EXPR_LIST, EXPR_STRUCT, EXPR_COMPREHENSION = 2, 3, 5, 6, 7, 8, 9
+EXPR_ID, EXPR_CONSTANT, EXPR_IDENT, EXPR_SELECT, EXPR_CALL, EXPR_LIST = 2, 3, 4, 5, 6, 7
+EXPR_STRUCT, EXPR_COMPREHENSION = 8, 9
 CONSTANT_STRING = 6
 CALL_TARGET, CALL_ARGUMENTS = 1, 3
 STRUCT_NAME, STRUCT_ENTRIES = 1, 2
 ENTRY_KEY, ENTRY_VALUE = 3, 4
-COMPREHENSION_RANGE, COMPREHENSION_START, COMPREHENSION_REST = 2, 4, (5, 6, 7)
+COMPREHENSION_VARIABLE, COMPREHENSION_RANGE, COMPREHENSION_START, COMPREHENSION_REST = 1, 2, 4, (5, 6, 7)
 
 Wire = int | bytes
 Fields = Mapping[int, list[Wire]]
@@ -28,14 +29,23 @@ Fields = Mapping[int, list[Wire]]
 class Call(Struct, frozen=True):
     """A function call: the overloads that it may take, its place, how often it runs at most, and its last argument.
 
-    `times` is None inside a loop over anything but a literal list or map; `literal` is the last argument when it is
-    a string literal.
+    `times` is None inside a loop over anything but a literal list or map. `literal` is the last argument when it is a
+    string literal; `written` says that it is a literal or runs over literals, so that no fact can make it long.
     """
 
     overloads: frozenset[str]
     offset: int
     times: int | None
     literal: str | None
+    written: bool
+
+
+class Visit(Struct, frozen=True):
+    """A node, how often it is evaluated at most, and the loop variables around it that run over literals."""
+
+    node: Fields
+    times: int | None
+    literals: frozenset[str]
 
 
 class CheckedExpression(Struct, frozen=True):
@@ -56,30 +66,47 @@ def read_checked(serialized: bytes) -> CheckedExpression:
         if REFERENCE_OVERLOADS not in reference:
             name = _message(reference, REFERENCE_NAME).decode()
             names[name] = min(offsets.get(key, 0), names.get(name, sys.maxsize))
-    calls = []
-    for node, times in _walk(_fields(_message(checked, CHECKED_EXPR))):
-        if EXPR_CALL in node:
-            key = _number(node, EXPR_ID)
-            overloads = frozenset(_bytes(text).decode() for text in references[key].get(REFERENCE_OVERLOADS, ()))
-            calls.append(Call(overloads, offsets.get(key, 0), times, _last_literal(node)))
-    return CheckedExpression(names, tuple(calls))
+    calls = tuple(
+        _call(visit, references, offsets)
+        for visit in _walk(_fields(_message(checked, CHECKED_EXPR)))
+        if EXPR_CALL in visit.node
+    )
+    return CheckedExpression(names, calls)
 
 
-def _walk(root: Fields) -> Iterator[tuple[Fields, int | None]]:
-    """Every node with how often it is evaluated at most; without recursion, so no tree can be too deep."""
-    waiting: list[tuple[Fields, int | None]] = [(root, 1)]
+def _call(visit: Visit, references: Mapping[int, Fields], offsets: Mapping[int, int]) -> Call:
+    key = _number(visit.node, EXPR_ID)
+    overloads = frozenset(_bytes(text).decode() for text in references[key].get(REFERENCE_OVERLOADS, ()))
+    last = (list(_messages(_fields(_message(visit.node, EXPR_CALL)), CALL_ARGUMENTS)) or [{}])[-1]
+    literal = _string(last)
+    written = EXPR_CONSTANT in last or _name(last) in visit.literals
+    return Call(overloads, offsets.get(key, 0), visit.times, literal, written)
+
+
+def _walk(root: Fields) -> Iterator[Visit]:
+    """Every node; without recursion, so no tree can be too deep."""
+    waiting = [Visit(root, 1, frozenset())]
     while waiting:
-        node, times = waiting.pop()
-        yield node, times
-        waiting.extend((child, times) for child in _children(node))
-        if EXPR_COMPREHENSION in node:
-            loop = _fields(_message(node, EXPR_COMPREHENSION))
-            over = _fields(_message(loop, COMPREHENSION_RANGE))
-            length = _literal_length(over)
-            inner = None if times is None or length is None else times * length
-            waiting.append((over, times))
-            waiting.append((_fields(_message(loop, COMPREHENSION_START)), times))
-            waiting.extend((_fields(_message(loop, part)), inner) for part in COMPREHENSION_REST)
+        visit = waiting.pop()
+        yield visit
+        waiting.extend(Visit(child, visit.times, visit.literals) for child in _children(visit.node))
+        if EXPR_COMPREHENSION in visit.node:
+            waiting.extend(_loop(visit))
+
+
+def _loop(visit: Visit) -> Iterator[Visit]:
+    """A loop's range and start run as often as the loop, the rest once for each element."""
+    loop = _fields(_message(visit.node, EXPR_COMPREHENSION))
+    over = _fields(_message(loop, COMPREHENSION_RANGE))
+    yield Visit(over, visit.times, visit.literals)
+    yield Visit(_fields(_message(loop, COMPREHENSION_START)), visit.times, visit.literals)
+    elements = _elements(over)
+    times = None if visit.times is None or elements is None else visit.times * len(elements)
+    variable = frozenset({_message(loop, COMPREHENSION_VARIABLE).decode()})
+    written = all(EXPR_CONSTANT in element for element in elements or [{}])
+    literals = visit.literals | variable if written else visit.literals - variable
+    for part in COMPREHENSION_REST:
+        yield Visit(_fields(_message(loop, part)), times, literals)
 
 
 def _children(node: Fields) -> Iterator[Fields]:
@@ -95,20 +122,23 @@ def _children(node: Fields) -> Iterator[Fields]:
         yield from _messages(entry, ENTRY_VALUE)
 
 
-def _literal_length(node: Fields) -> int | None:
-    """How many elements a literal list or map has; None for anything else."""
+def _elements(node: Fields) -> list[Fields] | None:
+    """The elements of a literal list, or the keys of a literal map, which is what loops run over; else None."""
     if EXPR_LIST in node:
-        return len(_fields(_message(node, EXPR_LIST)).get(1, ()))
-    if EXPR_STRUCT in node:
-        struct = _fields(_message(node, EXPR_STRUCT))
-        return None if STRUCT_NAME in struct else len(struct.get(STRUCT_ENTRIES, ()))
-    return None
+        return list(_messages(_fields(_message(node, EXPR_LIST)), 1))
+    struct = _fields(_message(node, EXPR_STRUCT))
+    if EXPR_STRUCT not in node or STRUCT_NAME in struct:
+        return None
+    return [_fields(_message(entry, ENTRY_KEY)) for entry in _messages(struct, STRUCT_ENTRIES)]
 
 
-def _last_literal(node: Fields) -> str | None:
-    arguments = list(_messages(_fields(_message(node, EXPR_CALL)), CALL_ARGUMENTS))
-    constant = _fields(_message(arguments[-1], EXPR_CONSTANT)) if arguments else {}
+def _string(node: Fields) -> str | None:
+    constant = _fields(_message(node, EXPR_CONSTANT))
     return _message(constant, CONSTANT_STRING).decode() if CONSTANT_STRING in constant else None
+
+
+def _name(node: Fields) -> str:
+    return _message(_fields(_message(node, EXPR_IDENT)), 1).decode()
 
 
 def _number(fields: Fields, field: int) -> int:

@@ -144,6 +144,23 @@ class TestEvaluation:
         assert evaluate(condition, activate({"step.input": "ab" * (2**25 // condition.units)})) is False
         assert time.monotonic() - started < 2
 
+    def test_a_fact_may_be_searched_in_another_while_both_are_short(self) -> None:
+        mentioned = "step.output.contains(run.actor_id)"
+        assert holds(mentioned, step__output="for una", run__actor_id="una") is True
+        for condition in (
+            "step.input.contains(step.output)",
+            "[step.output].exists(w, step.input.contains(w))",
+            '["a"].exists(w, [step.output].exists(w, step.input.contains(w)))',
+        ):
+            started = time.monotonic()
+            answer = holds(condition, step__input="a" * 2_000_000, step__output="a" * 1_000_000 + "b")
+            assert "too long" in str(answer), condition
+            assert time.monotonic() - started < 1
+
+    def test_words_may_be_searched_in_long_texts(self) -> None:
+        words = '["rm ", "drop "].exists(w, {"delete": 1}.exists(k, step.input.contains(w) || step.input.contains(k)))'
+        assert holds(words, step__input="x" * 500_000 + "delete", run__actor_id="una") is True
+
     def test_one_activation_serves_many_conditions(self) -> None:
         subject = activate({"run.model": "m", "run.step_count": 3})
         assert evaluate(compile_condition('run.model == "m"'), subject) is True
