@@ -150,11 +150,15 @@ class TestList:
     async def test_a_time_beyond_the_ends_of_time_is_refused(self, execute: Execute, principal: Principal) -> None:
         first = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
         last = datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))
-        for wanted in ({"created_after": first}, {"created_before": last}):
+        beyond: tuple[dict[str, Any], ...] = ({"created_after": first}, {"created_before": last})
+        for wanted in beyond:
             error = (await listed(execute, principal, **wanted)).error
             assert error is not None
             assert error.code is ErrorCode.VALIDATION
-        ends = {"created_after": datetime.min.replace(tzinfo=UTC), "created_before": datetime.max.replace(tzinfo=UTC)}
+        ends: dict[str, Any] = {
+            "created_after": datetime.min.replace(tzinfo=UTC),
+            "created_before": datetime.max.replace(tzinfo=UTC),
+        }
         assert (await listed(execute, principal, **ends)).error is None
 
     async def test_tenants_stay_apart(
