@@ -95,6 +95,21 @@ async def keys_of(execute: Execute, principal: Principal, trace_id: str) -> list
     return [run.key for run in page.nodes if run.trace_id == trace_id]
 
 
+class TestMuchEvidence:
+    async def test_is_verified_for_one_run_but_not_on_a_page(self, execute: Execute, principal: Principal) -> None:
+        await govern(execute, principal)
+        few = await report(execute, principal)
+        trace_id = uuid4().hex
+        await ingest(execute, principal, *(chat(trace_id, number) for number in range(1, 502)), agent(trace_id))
+        (many,) = await keys_of(execute, principal, trace_id)
+        page = await prove(execute, principal, few.key, many)
+        assert page[few.key].integrity.verification_status is VERIFIED
+        assert page[many].integrity.verification_status is VerificationStatus.UNVERIFIED_EVIDENCE
+        assert page[many].integrity.first_break is None
+        whole = await prove(execute, principal, many, whole=True)
+        assert whole[many].integrity.verification_status is VERIFIED, whole[many].integrity.failure_reason
+
+
 class TestOtherRuns:
     async def test_unknown_and_foreign_runs_are_absent(
         self, execute: Execute, principal: Principal, other: Principal
