@@ -4,19 +4,13 @@ Source: the seed's run view with its thresholds; 80 % of the limit is near, more
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 
-from spine.contracts.enums import LimitLevel, LimitType, Scope
+from spine.contracts.enums import LimitLevel, Scope
 from spine.contracts.ports import LimitReading
 from spine.contracts.runs import EvaluationOfLimit, PolicyContext
 from spine.services.ids import node_id
+from spine.services.limit_units import UNITS, shown_value
 
-UNITS = {
-    LimitType.TIME_MS: "ms",
-    LimitType.TOKENS_TOTAL: "tokens",
-    LimitType.COST_USD: "USD",
-    LimitType.FAILURES: "failures",
-}
 OUTCOMES = {
     LimitLevel.NEAR: EvaluationOfLimit.NEAR_THRESHOLD,
     LimitLevel.BREACH: EvaluationOfLimit.BREACH,
@@ -37,14 +31,9 @@ def context_of(reading: LimitReading) -> PolicyContext:
         policy_name=limit.name,
         policy_scope=Scope(limit.scope),
         limit_type=limit.limit_type,
-        threshold_value=in_unit(limit.limit_type, limit.max_value),
+        threshold_value=shown_value(limit.limit_type, limit.max_value),
         threshold_unit=UNITS[limit.limit_type],
         evaluation_outcome=OUTCOMES[reading.level],
-        actual_value=in_unit(limit.limit_type, reading.value),
+        actual_value=shown_value(limit.limit_type, reading.value),
         proximity_pct=round(100 * reading.value / limit.max_value, 1),
     )
-
-
-def in_unit(limit_type: LimitType, value: int) -> Decimal:
-    """A stored value in the limit's unit: micro-USD become US dollars."""
-    return Decimal(value).scaleb(-6) if limit_type is LimitType.COST_USD else Decimal(value)

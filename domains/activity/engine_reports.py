@@ -29,6 +29,7 @@ from spine.contracts.runs import AppendSteps, CompleteRun, StartRun, StepInput
 from spine.contracts.spans import SpanFacts
 from spine.services.canonical_json import digest
 from spine.services.clock import to_ns
+from spine.services.instants import check_instant
 
 MAX_GOAL = 10_000
 MAX_TEXT = 1_000
@@ -61,6 +62,7 @@ def check_start(request: StartRun) -> None:
     if request.origin_system_id in FORBIDDEN_ORIGINS:
         raise RunValidationFailed("ATTR_ORIGIN_SYSTEM_MISSING", "a run names its origin", field="originSystemId")
     _check_key(request.idempotency_key)
+    check_instant(request.started_at, "startedAt")
     if not request.project_id:
         raise ValidationFailed("a run names its project", field="projectId")
     _check_lengths(request, ("goal",))
@@ -81,6 +83,8 @@ def check_steps(request: AppendSteps) -> None:
         raise ValidationFailed("two steps have the same stepId", field="steps")
     for step in request.steps:
         _check_lengths(step, ("input", "output"))
+        check_instant(step.started_at, "steps")
+        check_instant(step.ended_at, "steps")
         if not step.step_id or not step.name:
             raise ValidationFailed("a step has an id and a name", field="steps")
         if step.ended_at < step.started_at:
@@ -93,6 +97,7 @@ def check_complete(request: CompleteRun) -> None:
     _check_key(request.idempotency_key)
     if request.status is RunStatus.RUNNING:
         raise ValidationFailed("a run ends SUCCEEDED, FAILED, FAILED_POLICY or CANCELLED", field="status")
+    check_instant(request.completed_at, "completedAt")
     _check_lengths(request, ())
 
 

@@ -39,6 +39,7 @@ from spine.orchestrator.context import ReadContext, WriteContext
 from spine.orchestrator.coordinators.recording import CAPABILITIES
 from spine.orchestrator.coordinators.run_lifecycle_coordinator import append_steps, complete_run, start_run
 from spine.services.clock import to_ns
+from spine.services.instants import check_instant
 from spine.storage.keyset import Keyset, first_of, page_of
 
 RUNS = Keyset("activity.runs", (int, UUID))
@@ -54,6 +55,20 @@ def check_runs(request: ListRuns | CountRuns) -> None:
     text = request.filter.text
     if text is not None and not 1 <= len(text) <= MAX_TEXT:
         raise ValidationFailed(f"a text to search for has 1 to {MAX_TEXT} characters", field="filter.text")
+    for name in ("started_after", "started_before", "completed_after", "completed_before"):
+        check_instant(getattr(request.filter, name), name)
+
+
+def check_agents(request: ListAgents) -> None:
+    """Times are such as can be compared with stored ones."""
+    check_instant(request.started_after, "startedAfter")
+    check_instant(request.started_before, "startedBefore")
+
+
+def check_signals(request: ListSignals) -> None:
+    """Times are such as can be compared with stored ones."""
+    check_instant(request.filter.created_after, "createdAfter")
+    check_instant(request.filter.created_before, "createdBefore")
 
 
 def _clock(ctx: ReadContext) -> driver_runs.RunClock:
@@ -170,8 +185,7 @@ def check_feedback(request: ChangeSignal | SuppressSignal) -> None:
     if isinstance(request, SuppressSignal):
         if not request.reason.strip():
             raise ValidationFailed("a suppression needs a reason", field="reason")
-        if request.until.tzinfo is None:
-            raise ValidationFailed("until needs a time zone", field="until")
+        check_instant(request.until, "until")
 
 
 BI_ACTIVITY_001 = Invariant("BI-ACTIVITY-001", "a run needs a project", lambda request: bool(request.project_id))
@@ -224,6 +238,7 @@ OPERATIONS = (
         permission=Permission.AGENTS_READ,
         cross_domain_deps=(),
         cost=10,
+        validate=check_agents,
         summary="A page of agents with runs, cost and error rate.",
     ),
     Operation(
@@ -235,6 +250,7 @@ OPERATIONS = (
         permission=Permission.RUNS_READ,
         cross_domain_deps=(),
         cost=5,
+        validate=check_signals,
         summary="A page of signals, newest first.",
     ),
     Operation(
