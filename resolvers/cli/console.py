@@ -1,16 +1,14 @@
 """What the command line says: results on stdout, progress and complaints on stderr, plain where that is no terminal."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from spine.bootstrap import Report
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
 def say(text: str) -> None:
@@ -61,13 +59,14 @@ class Steps:
 
 
 @contextmanager
-def counting(what: str, total: int) -> Iterator[Report]:
-    """Progress in numbers: each report is one more of `total`; a bar on a terminal, nothing elsewhere."""
+def counting(what: str, total: int, *, of_bytes: bool = False) -> Iterator[Callable[[int], None]]:
+    """Progress in numbers: each report is so many more of `total`; a bar on a terminal, nothing elsewhere."""
     console = _console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    count = DownloadColumn() if of_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda _done: progress.advance(task)
+        yield lambda more: progress.advance(task, more)
 
 
 @contextmanager

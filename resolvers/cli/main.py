@@ -6,6 +6,8 @@ import typer
 
 from resolvers.cli import config, keys, schema
 from resolvers.cli.console import complain
+from resolvers.cli.demo import demo
+from resolvers.cli.ingest import ingest
 from resolvers.cli.migrate import migrate
 from resolvers.cli.operations import operations
 from resolvers.cli.serve import serve
@@ -17,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, migrate, operations):
+for command in (demo, serve, migrate, ingest, operations):
     app.command()(command)
 for name, group in (("keys", keys.app), ("schema", schema.app), ("config", config.app)):
     app.add_typer(group, name=name)
