@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from spine.contracts.enums import RunState
 from spine.contracts.ports import (
+    IncidentCause,
     IncidentOpening,
     KnownStep,
     LimitMeasuring,
@@ -160,6 +161,8 @@ class Recording:
         self.incidents: list[NewIncident] = []
         self.seals: list[SealRecord] = []
         self.withdrawn: list[UUID] = []
+        self.taken_back: list[IncidentCause] = []
+        self.brought_back: list[IncidentCause] = []
         self._before: dict[UUID, RunRow] = {}
 
     def append(self, trace: TraceState, span: SpanFacts, price: PriceQuote | None) -> None:
@@ -206,12 +209,25 @@ class Recording:
         seals = await session.fetch(ports.traces.latest_seals(sealed)) if sealed else []
         latest = {seal.run_key: seal for seal in seals}
         hashes = {(state.trace_id, step.step_index): step.step_hash for state in states for step in state.steps}
-        self._seal_ended(latest, hashes)
+        self._seal_ended(latest, await self._earlier(session, ports), hashes)
         await self._flush(session, ports)
 
-    def _seal_ended(self, latest: Mapping[UUID, SealRecord], step_hashes: Mapping[tuple[str, int], bytes]) -> None:
-        """Seal every completed run whose steps, sealed fields or evidence changed."""
-        added: dict[UUID, list[bytes]] = {}
+    async def _earlier(self, session: WriteSession, ports: RecordingPorts) -> dict[UUID, list[bytes]]:
+        """The steps that earlier writes gave to runs which end, and are sealed for the first time, in this one."""
+        ended = [run for run in self.runs.values() if run.state is RunState.COMPLETED and not run.seal_version]
+        known = [run.id for run in ended if run.id in self._before]
+        earlier: dict[UUID, list[bytes]] = {}
+        for key, one in await session.fetch(ports.traces.assigned_hashes(known)) if known else []:
+            earlier.setdefault(key, []).append(one)
+        return earlier
+
+    def _seal_ended(
+        self,
+        latest: Mapping[UUID, SealRecord],
+        added: dict[UUID, list[bytes]],
+        step_hashes: Mapping[tuple[str, int], bytes],
+    ) -> None:
+        """Seal every completed run whose steps, sealed fields or evidence changed; `added` are unsealed steps."""
         for step in self.run_steps:
             added.setdefault(step.run_key, []).append(step_hashes[step.trace_id, step.step_index])
         for run in list(self.runs.values()):
@@ -245,15 +261,24 @@ class Recording:
         for rows, statement in inserts:
             if rows:
                 await session.insert(statement())
-        if self.incidents:
-            concerned = list({incident.run_key for incident in self.incidents})
-            for key, count in await session.fetch(incidents.count_for_runs(concerned)):
-                self.runs[key] = structs.replace(self.runs[key], incident_count=count)
-        if self.withdrawn:
-            await session.execute(incidents.withdraw_incidents(self.withdrawn))
+        await self._show_incidents(session, incidents)
         changed = self.changed_runs()
         if changed:
             await session.insert(folding.put_runs(changed))
+
+    async def _show_incidents(self, session: WriteSession, incidents: IncidentOpening) -> None:
+        """Hide and show incidents as corrected totals say, and count what is shown."""
+        if self.brought_back:
+            await session.execute(incidents.restore_causes(self.brought_back))
+        if self.taken_back:
+            await session.execute(incidents.withdraw_causes(self.taken_back))
+        if self.withdrawn:
+            await session.execute(incidents.withdraw_incidents(self.withdrawn))
+        concerned = {one.run_key for one in (*self.incidents, *self.taken_back)}
+        if concerned:
+            counts = dict(await session.fetch(incidents.count_for_runs(list(concerned))))
+            for key in concerned:
+                self.runs[key] = structs.replace(self.runs[key], incident_count=counts.get(key, 0))
 
 
 def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_hash: bytes) -> StepRecord:
@@ -269,7 +294,7 @@ def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_has
         outcome_code=span.outcome_code,
         status_message=span.status_message,
         started_ns=span.started_ns,
-        ended_ns=span.ended_ns,
+        ended_ns=max(span.ended_ns, span.started_ns),  # 0 when the span says no end
         provider=span.provider,
         provider_type=span.provider_type,
         model=span.model,

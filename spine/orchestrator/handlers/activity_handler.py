@@ -55,8 +55,10 @@ def check_runs(request: ListRuns | CountRuns) -> None:
     text = request.filter.text
     if text is not None and not 1 <= len(text) <= MAX_TEXT:
         raise ValidationFailed(f"a text to search for has 1 to {MAX_TEXT} characters", field="filter.text")
-    for name in ("started_after", "started_before", "completed_after", "completed_before"):
-        check_instant(getattr(request.filter, name), name)
+    check_instant(request.filter.started_after, "startedAfter")
+    check_instant(request.filter.started_before, "startedBefore")
+    check_instant(request.filter.completed_after, "completedAfter")
+    check_instant(request.filter.completed_before, "completedBefore")
 
 
 def check_agents(request: ListAgents) -> None:
@@ -145,7 +147,7 @@ async def acknowledge_signal(ctx: WriteContext, request: ChangeSignal) -> Signal
 
 
 async def reopen_signal(ctx: WriteContext, request: ChangeSignal) -> SignalChanged:
-    """End a signal's suppression and acknowledgement."""
+    """End a signal's suppression."""
     return await _leave(ctx, request.signal_key, "SignalReopened", request.reason, None)
 
 
@@ -351,7 +353,7 @@ OPERATIONS = (
         cross_domain_deps=(),
         cost=10,
         validate=check_feedback,
-        summary="End suppression and acknowledgement.",
+        summary="End a signal's suppression.",
     ),
     Operation(
         name="activity.escalate_signal",

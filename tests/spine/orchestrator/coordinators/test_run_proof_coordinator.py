@@ -243,7 +243,6 @@ class TestLiveRun:
         assert proof.integrity.failure_reason.startswith("NOT_SEALED")
         assert proof.integrity.verification_status is VerificationStatus.UNSUPPORTED
 
-    @pytest.mark.xfail(strict=True, reason="the first seal of a run that was live leaves out its earlier steps")
     async def test_a_run_reported_by_mutation_is_verified_once_it_ended(
         self, execute: Execute, principal: Principal
     ) -> None:
