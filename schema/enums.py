@@ -23,6 +23,7 @@ def describe(enum: type[StrEnum], /, **values: str) -> None:
     definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
         value.description = values[value.name]
+        value.value = enum[value.name]  # the member: a sorted schema's enums hand on this very value
     ENUMS.append(enum)
 
 

@@ -32,7 +32,7 @@ def _read_decimal(value: object) -> Decimal:
 
 
 def _write_decimal(value: Decimal) -> str:
-    return format(value, "f")
+    return format(value.normalize(), "f")
 
 
 def _read_time(value: object) -> datetime:

@@ -49,7 +49,7 @@ class ActivityMutation:
         """Suppress a signal."""
         return await _signal(info, "activity.suppress_signal", given)
 
-    @field("Take acknowledgement and suppression back.", SignalPayload)
+    @field("End a suppression; an acknowledgement stays.", SignalPayload)
     async def reopen_signal(self, info: Info, given: Feedback) -> Any:
         """Reopen a signal."""
         return await _signal(info, "activity.reopen_signal", given)

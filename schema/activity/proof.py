@@ -64,7 +64,7 @@ class RunProof:
         return view
 
     raw_logs: list[RawLog] | None = strawberry.field(
-        description="Payloads of its steps; null unless `includePayloads` is true."
+        description="Payloads of its steps; null unless `includePayloads` is true and the key may read them."
     )
     verified_at: datetime = strawberry.field(description="When it was verified (UTC).")
 

@@ -99,6 +99,7 @@ class TestScalars:
         assert read(Decimal, "0.000001") == Decimal("0.000001")
         assert read(Decimal, 3) == Decimal(3)
         assert write(Decimal, Decimal("1E-7")) == "0.0000001"
+        assert [write(Decimal, Decimal(text)) for text in ("0.250000", "50", "0.000000")] == ["0.25", "50", "0"]
 
     @pytest.mark.parametrize("wrong", ["NaN", "Infinity", "x", "1e400", "9" * 31, 0.5, True])
     def test_what_is_no_number_is_refused(self, wrong: object) -> None:
