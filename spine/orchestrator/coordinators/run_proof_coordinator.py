@@ -1,7 +1,7 @@
 """RunProof: the rows behind many runs in one wave, recomputed and compared with what was sealed.
 
-A run whose rows cannot be decoded or verified is FAILED for itself alone. A source that does not answer makes the proof
-UNAVAILABLE for every run that was asked with it, because "could not look" must never read as a verdict.
+A run whose rows cannot be decoded or verified is FAILED for itself alone. "Could not look" never reads as a verdict:
+when the record itself does not answer the proof is UNAVAILABLE, when only its evidence does not, UNVERIFIED_EVIDENCE.
 """
 
 from collections import defaultdict
@@ -45,6 +45,9 @@ SOURCE_KINDS = (
     BreakKind.EDIT,
     BreakKind.PAYLOAD_TAMPERED,
 )
+
+
+EVIDENCE_SOURCES = (3, 4, 5)
 
 
 class RunProofCoordinator:
@@ -92,15 +95,18 @@ class ProofWave:
     def proofs(self, keys: Sequence[UUID], answers: Sequence[Answer]) -> dict[UUID, RunProof | Unavailable]:
         """The proofs of one wave."""
         rows: list[list[Any]] = []
-        for answer in answers:
-            if isinstance(answer, SourceFailed):
-                return {key: Unavailable("the run's record could not be read in time") for key in keys}
+        unread = False
+        for place, answer in enumerate(answers):
             if isinstance(answer, Undecodable):
                 return {key: self._undecodable(key, answers) for key in keys}
-            rows.append(answer)
-        return {stored.run.id: self._proof(stored, heads) for stored, heads in self._stored(rows)}
+            if isinstance(answer, SourceFailed):
+                if place not in EVIDENCE_SOURCES:
+                    return {key: Unavailable("the run's record could not be read in time") for key in keys}
+                unread = True
+            rows.append([] if isinstance(answer, SourceFailed) else answer)
+        return {stored.run.id: self._proof(stored, heads) for stored, heads in self._stored(rows, unread=unread)}
 
-    def _stored(self, rows: list[list[Any]]) -> list[tuple[StoredRun, list[TraceHeadSummary]]]:
+    def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[tuple[StoredRun, list[TraceHeadSummary]]]:
         runs: list[RunRow] = rows[0]
         seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
         for seal in sorted(rows[1], key=attrgetter("version")):
@@ -123,7 +129,8 @@ class ProofWave:
                     run=run,
                     seals=seals[run.id],
                     steps=steps[run.id],
-                    evidence=None if len(evidence[run.id]) > self._most else evidence[run.id],
+                    evidence=None if unread or len(evidence[run.id]) > self._most else evidence[run.id],
+                    unread=unread,
                     payloads=payloads[run.id] if self._payloads else None,
                 ),
                 heads[run.id],

@@ -9,9 +9,16 @@ from spine.contracts.ledger import AuditEntry, ListAuditEntries
 from spine.contracts.operations import Operation
 from spine.contracts.paging import Page
 from spine.orchestrator.context import ReadContext
+from spine.services.instants import check_instant
 from spine.storage.keyset import Keyset, first_of, page_of
 
 ENTRIES = Keyset("audit_entries", (datetime, UUID))
+
+
+def check_entries(request: ListAuditEntries) -> None:
+    """Times are such as can be compared with stored ones."""
+    check_instant(request.filter.created_after, "createdAfter")
+    check_instant(request.filter.created_before, "createdBefore")
 
 
 async def audit_entries(ctx: ReadContext, request: ListAuditEntries) -> Page[AuditEntry]:
@@ -32,6 +39,7 @@ OPERATIONS = (
         permission=Permission.REPORTS_READ,
         cross_domain_deps=(),
         cost=2,
+        validate=check_entries,
         summary="A page of the audit ledger, newest first.",
     ),
 )

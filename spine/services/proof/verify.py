@@ -26,19 +26,22 @@ MODEL = IntegrityModel(INTEGRITY_CONFIG["model"])
 NO_TRACE = "NO_TRACE: no step of the run has been recorded yet"
 NOT_SEALED = "NOT_SEALED: the run is still live"
 NO_STEPS = "NO_STEPS: the run ended without any step to verify"
-UNREAD_EVIDENCE = "steps, fields and seals are as sealed; the run has more evidence than a page verifies"
+MORE_EVIDENCE = "steps, fields and seals are as sealed; the run has more evidence than a page verifies"
+UNREAD_EVIDENCE = "steps, fields and seals are as sealed; the run's evidence could not be read"
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as it is stored: steps by position, evidence by index.
 
-    `evidence` is None when not all of it was read, `payloads` when they were not asked for.
+    `evidence` is None when not all of it was read, `unread` then says whether a source failed rather than there
+    being too much of it; `payloads` is None when they were not asked for.
     """
 
     run: RunRow
     seals: Sequence[SealRecord]
     steps: Sequence[tuple[RunStep, StepRecord | None]]
     evidence: Sequence[EvidenceRecord] | None
+    unread: bool = False
     payloads: Sequence[StepPayload] | None = None
 
 
@@ -53,7 +56,8 @@ def verify_run(tenant_id: UUID, stored: StoredRun) -> IntegrityVerification:
     if found is not None:
         return failed(found, stored)
     if stored.evidence is None:
-        return _verdict(stored, VerificationStatus.UNVERIFIED_EVIDENCE, UNREAD_EVIDENCE)
+        reason = UNREAD_EVIDENCE if stored.unread else MORE_EVIDENCE
+        return _verdict(stored, VerificationStatus.UNVERIFIED_EVIDENCE, reason)
     if not stored.steps:
         return _verdict(stored, VerificationStatus.UNSUPPORTED, NO_STEPS)
     return _verdict(stored, VerificationStatus.VERIFIED, None)

@@ -138,6 +138,19 @@ class TestOtherRuns:
 
 
 class TestUnavailable:
+    @pytest.mark.parametrize("table", ["policy_evaluations", "decisions", "limit_breaches"])
+    async def test_a_locked_evidence_table_leaves_the_rest_of_the_proof(
+        self, execute: Execute, principal: Principal, superuser: dict[str, Any], table: str
+    ) -> None:
+        run = await report(execute, principal)
+        whole = (await prove(execute, principal, run.key))[run.key]
+        async with connected(superuser) as connection, connection.transaction():
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            found = (await prove(execute, principal, run.key))[run.key]
+        assert found.integrity.verification_status is VerificationStatus.UNVERIFIED_EVIDENCE
+        assert "could not be read" in found.integrity.failure_reason
+        assert found.integrity.chain_length == whole.integrity.chain_length > 0
+
     async def test_a_locked_table_makes_the_proof_unavailable_not_failed(
         self, execute: Execute, principal: Principal, superuser: dict[str, Any]
     ) -> None:
