@@ -25,6 +25,7 @@ from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.migrate import migrate
 
 Execute = Callable[..., Awaitable[OperationResult[Any]]]
+MakeTenant = Callable[[], Awaitable[Principal]]
 
 SAMPLE = Path(os.environ.get("HOC_SAMPLE_OTLP", Path(__file__).parents[2] / "shared/data/airline-runs.otlp.jsonl"))
 
@@ -34,7 +35,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an async test to its end in a loop of its own, with its async fixtures in the same loop."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
-    loop: asyncio.AbstractEventLoop = pyfuncitem.funcargs["event_loop"]
+    loop = pyfuncitem.funcargs["event_loop"]
+    assert isinstance(loop, asyncio.AbstractEventLoop)
     wanted = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in wanted}
     loop.run_until_complete(pyfuncitem.obj(**arguments))
@@ -103,7 +105,7 @@ def superuser(postgres: EmbeddedPostgres, database_name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def execute(runtime: Runtime) -> Execute:
-    """Dispatch an operation: `await execute("name", request, principal)`."""
+    """The door to every operation: a test awaits `execute("name", request, principal)`."""
     return runtime.registry.execute
 
 
@@ -114,16 +116,22 @@ def owner_of(slug: str) -> Principal:
 
 
 @pytest.fixture
-def new_tenant(event_loop: asyncio.AbstractEventLoop, execute: Execute) -> Callable[[], Principal]:
-    """Make a fresh tenant and answer its OWNER."""
+def make_tenant(execute: Execute) -> MakeTenant:
+    """Make fresh tenants in a test, for tests that need many."""
 
-    def make() -> Principal:
+    async def make() -> Principal:
         slug = f"t-{secrets.token_hex(6)}"
         principal = owner_of(slug)
-        event_loop.run_until_complete(execute("account.create_tenant", CreateTenant(slug), principal)).unwrap()
+        (await execute("account.create_tenant", CreateTenant(slug), principal)).unwrap()
         return principal
 
     return make
+
+
+@pytest.fixture
+def new_tenant(event_loop: asyncio.AbstractEventLoop, make_tenant: MakeTenant) -> Callable[[], Principal]:
+    """Make a fresh tenant and answer its OWNER."""
+    return lambda: event_loop.run_until_complete(make_tenant())
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def fold(
         active = agent_runs
     else:
         withdrawn = []
-        active = [*runs, *(structs.replace(run_of(span, now), named_after_root=True) for span in roots)]
+        active = [*runs, *(_named_after_root(span, now) for span in roots)]
     lineage = Lineage(active, steps, by_root=not agent_runs)
     assigned = {step.span_id: key for step in steps if (key := lineage.run_of_step(step)) is not None}
     members: dict[UUID, list[KnownStep]] = {run.id: [] for run in active}
@@ -136,6 +136,12 @@ def _folded(
 
 def _family(calls: Sequence[KnownStep]) -> ProviderType:
     return next((call.provider_type for call in calls if call.provider), ProviderType.OTHER)
+
+
+def _named_after_root(span: SpanFacts, now: datetime) -> RunRow:
+    """The run of a trace without agents: the root's own name says what ran, its service is the agent."""
+    run = run_of(span, now)
+    return structs.replace(run, named_after_root=True, agent_name=span.name or run.agent_name)
 
 
 def run_of(span: SpanFacts, now: datetime) -> RunRow:

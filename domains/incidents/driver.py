@@ -15,10 +15,13 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    column,
+    false,
     func,
     not_,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
@@ -26,7 +29,7 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from domains.incidents.tables import incidents
 from spine.contracts.enums import IncidentCategory, IncidentSeverity, IncidentTrigger
 from spine.contracts.evidence import IncidentFilter, IncidentSummary
-from spine.contracts.ports import NewIncident, Ranked
+from spine.contracts.ports import IncidentCause, NewIncident, Ranked
 from spine.contracts.statements import InsertRows, Read, Row, Write
 from spine.services.ids import node_id
 
@@ -92,6 +95,18 @@ COUNTS: Final = (
     select(incidents.c.source_run_id, func.count()).where(SHOWN, OF_RUNS).group_by(incidents.c.source_run_id)
 )
 WITHDRAW: Final = update(incidents).where(OF_TENANT, OF_RUNS, not_(incidents.c.withdrawn)).values(withdrawn=true())
+_causes: Final = (
+    func.unnest(
+        bindparam("run_keys", type_=ARRAY(UUID_TYPE(as_uuid=True))), bindparam("dedupe_keys", type_=ARRAY(Text))
+    )
+    .table_valued(column("run_id", UUID_TYPE(as_uuid=True)), column("dedupe_key", Text))
+    .render_derived("causes")
+)
+OF_CAUSES: Final = tuple_(incidents.c.source_run_id, incidents.c.dedupe_key).in_(
+    select(_causes.c.run_id, _causes.c.dedupe_key)
+)
+WITHDRAW_CAUSES: Final = update(incidents).where(OF_TENANT, OF_CAUSES).values(withdrawn=true())
+RESTORE_CAUSES: Final = update(incidents).where(OF_TENANT, OF_CAUSES).values(withdrawn=false())
 
 
 def _any_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
@@ -155,6 +170,27 @@ def withdraw_incidents(run_keys: Sequence[UUID]) -> Write:
     return Write(WITHDRAW, {"run_keys": list(run_keys)})
 
 
+def withdraw_causes(causes: Sequence[IncidentCause]) -> Write:
+    """Hide incidents whose cause a corrected total has taken back."""
+    return Write(WITHDRAW_CAUSES, _cause_params(causes))
+
+
+def restore_causes(causes: Sequence[IncidentCause]) -> Write:
+    """Show them again, when a later correction brings the cause back."""
+    return Write(RESTORE_CAUSES, _cause_params(causes))
+
+
+def _cause_params(causes: Sequence[IncidentCause]) -> dict[str, object]:
+    return {
+        "run_keys": [cause.run_key for cause in causes],
+        "dedupe_keys": [_dedupe_key(cause.trigger_type, cause.trigger_id) for cause in causes],
+    }
+
+
+def _dedupe_key(trigger_type: IncidentTrigger, trigger_id: UUID | None) -> str:
+    return f"{trigger_type}:{trigger_id or ''}"
+
+
 def insert_incidents(new: Sequence[NewIncident]) -> InsertRows:
     """Open incidents; the same cause in the same run opens none again."""
     return InsertRows(incidents, INSERTED, [_row(incident) for incident in new], conflict="skip")
@@ -164,7 +200,7 @@ def _row(incident: NewIncident) -> tuple[object, ...]:
     return (
         incident.id,
         incident.run_key,
-        f"{incident.trigger_type}:{incident.trigger_id or ''}",
+        _dedupe_key(incident.trigger_type, incident.trigger_id),
         incident.title,
         incident.severity,
         incident.category,

@@ -5,11 +5,11 @@ Closed sets come back as their text where it is not a known value, so a row that
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from msgspec.structs import astuple
-from sqlalchemy import ARRAY, Text, Uuid, and_, bindparam, exists, func, select
+from sqlalchemy import ARRAY, Integer, Text, Uuid, and_, bindparam, column, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from domains.logs.tables import run_steps, seals, span_refusals, step_payloads, trace_steps, traces
@@ -72,24 +72,31 @@ KNOWN_STEPS = (
     .order_by(trace_steps.c.trace_id, trace_steps.c.step_index, run_steps.c.run_id.desc())
 )
 
-KNOWN_REFUSALS = select(span_refusals.c.trace_id, span_refusals.c.id).where(
-    span_refusals.c.tenant_id == TENANT, span_refusals.c.trace_id == func.any(TRACE_IDS)
+KNOWN_REFUSALS = select(span_refusals.c.id).where(
+    span_refusals.c.tenant_id == TENANT,
+    or_(
+        span_refusals.c.trace_id == func.any(TRACE_IDS),
+        and_(
+            span_refusals.c.trace_id.is_(None),
+            span_refusals.c.id == func.any(bindparam("refusal_ids", type_=ARRAY(Uuid()))),
+        ),
+    ),
 )
 
-_of_payload = and_(
-    run_steps.c.tenant_id == step_payloads.c.tenant_id,
-    run_steps.c.trace_id == step_payloads.c.trace_id,
-    run_steps.c.step_index == step_payloads.c.step_index,
+_wanted = (
+    func.unnest(TRACE_IDS, bindparam("step_indexes", type_=ARRAY(Integer)))
+    .table_valued(column("trace_id", Text), column("step_index", Integer))
+    .render_derived("wanted")
 )
-
-UNASSIGNED_PAYLOADS = (
+STEP_PAYLOADS = (
     select(*(step_payloads.c[name] for name in StepPayload.__struct_fields__))
-    .where(
-        step_payloads.c.tenant_id == TENANT,
-        step_payloads.c.trace_id == func.any(TRACE_IDS),
-        ~exists().where(_of_payload),
+    .select_from(
+        step_payloads.join(
+            _wanted,
+            and_(step_payloads.c.trace_id == _wanted.c.trace_id, step_payloads.c.step_index == _wanted.c.step_index),
+        ),
     )
-    .order_by(step_payloads.c.trace_id, step_payloads.c.step_index)
+    .where(step_payloads.c.tenant_id == TENANT)
 )
 
 SEAL_COLUMNS = (seals.c.run_id, *(seals.c[name] for name in SealRecord.__struct_fields__ if name != "run_key"))
@@ -127,14 +134,16 @@ def assigned_hashes(run_keys: Sequence[UUID]) -> Read[tuple[UUID, bytes]]:
     return Read(ASSIGNED_HASHES, {"run_keys": list(run_keys)}, lambda row: (row[0], row[1]))
 
 
-def known_refusals(trace_ids: Sequence[str]) -> Read[tuple[str, UUID]]:
-    """Trace id and id of every refused span that was kept; equal refusals have equal ids."""
-    return Read(KNOWN_REFUSALS, {"trace_ids": list(trace_ids)}, lambda row: (row[0], row[1]))
+def known_refusals(trace_ids: Sequence[str], refusal_ids: Sequence[UUID]) -> Read[UUID]:
+    """Every kept refusal of the traces, and of those that name no trace the ones with these ids."""
+    params = {"trace_ids": list(trace_ids), "refusal_ids": list(refusal_ids)}
+    return Read(KNOWN_REFUSALS, params, lambda row: cast("UUID", row[0]))
 
 
-def unassigned_payloads(trace_ids: Sequence[str]) -> Read[StepPayload]:
-    """The payloads of the traces' steps that belong to no run yet, by trace and chain number."""
-    return Read(UNASSIGNED_PAYLOADS, {"trace_ids": list(trace_ids)}, lambda row: StepPayload(*row))
+def payloads_of(steps: Sequence[KnownStep]) -> Read[StepPayload]:
+    """The payloads of these steps."""
+    params = {"trace_ids": [step.trace_id for step in steps], "step_indexes": [step.step_index for step in steps]}
+    return Read(STEP_PAYLOADS, params, lambda row: StepPayload(*row))
 
 
 def insert_steps(steps: Sequence[StepRecord]) -> InsertRows:
@@ -153,8 +162,9 @@ def insert_run_steps(steps: Sequence[RunStep]) -> InsertRows:
 
 
 def insert_refusals(refusals: Sequence[Refusal]) -> InsertRows:
-    """Keep refused spans."""
-    return InsertRows(span_refusals, Refusal.__struct_fields__, [astuple(refusal) for refusal in refusals])
+    """Keep refused spans; two exports at once may refuse the same span that names no trace, which nothing locks."""
+    rows = [astuple(refusal) for refusal in refusals]
+    return InsertRows(span_refusals, Refusal.__struct_fields__, rows, conflict="skip")
 
 
 def latest_seals(run_keys: Sequence[UUID]) -> Read[SealRecord]:

@@ -148,6 +148,13 @@ FINAL_OUTCOMES: Final = (
 )
 
 
+SETTLED_OUTCOMES: Final = (
+    select(evaluations.c.run_id, evaluations.c.outcome)
+    .where(_of_runs(evaluations), evaluations.c.phase != RulePhase.RUN_END)
+    .distinct()
+)
+
+
 def evaluations_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[PolicyEvaluationSummary]]:
     """Newest first per run; ALLOW summed per rule version, of RUN_END evaluations only each rule's latest."""
     return Read(FOLDED_EVALUATIONS, {"run_keys": list(run_keys), "first": first}, _evaluation_summary)
@@ -171,6 +178,11 @@ def decision_records(run_keys: Sequence[UUID], most: int) -> Read[DecisionRecord
 def final_outcomes(run_keys: Sequence[UUID]) -> Read[EvaluationRecord]:
     """Of each run and rule the latest RUN_END evaluation."""
     return Read(FINAL_OUTCOMES, {"run_keys": list(run_keys)}, _evaluation_record)
+
+
+def settled_outcomes(run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome]]:
+    """What rules said of the runs' starts and steps, each outcome once a run: no later total changes these."""
+    return Read(SETTLED_OUTCOMES, {"run_keys": list(run_keys)}, lambda row: (row[0], OUTCOMES[row[1]]))
 
 
 def insert_evaluations(records: Sequence[EvaluationRecord]) -> InsertRows:

@@ -23,6 +23,7 @@ from spine.contracts.ports.evidence import (
 from spine.contracts.ports.governance import (
     ActiveLimit,
     ActiveRule,
+    IncidentCause,
     IncidentOpening,
     LimitMeasuring,
     LimitReading,
@@ -54,6 +55,7 @@ __all__ = [
     "AuditLedgerRead",
     "AuditLedgerWrite",
     "FeedbackEvent",
+    "IncidentCause",
     "IncidentOpening",
     "IncidentsForRun",
     "KnownStep",

@@ -79,6 +79,9 @@ class RuleEvaluation(Protocol):
     def final_outcomes(self, run_keys: Sequence[UUID]) -> Read[EvaluationRecord]:
         """Of each run and rule the latest RUN_END evaluation."""
 
+    def settled_outcomes(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome]]:
+        """What rules said of the runs' starts and steps, each outcome once a run: no later total changes these."""
+
 
 class ActiveLimit(Struct, frozen=True, gc=False, kw_only=True):
     """A limit in force; `max_value` is an integer in ms, tokens, micro-USD or failed steps."""
@@ -146,6 +149,14 @@ class NewIncident(Struct, frozen=True, gc=False, kw_only=True):
     created_at: datetime
 
 
+class IncidentCause(Struct, frozen=True, gc=False):
+    """What opened an incident, which is the same cause in the same run only once."""
+
+    run_key: UUID
+    trigger_type: IncidentTrigger
+    trigger_id: UUID | None
+
+
 class IncidentOpening(Protocol):
     """`incident_opening_capability`: how causes become incidents."""
 
@@ -168,6 +179,12 @@ class IncidentOpening(Protocol):
 
     def withdraw_incidents(self, run_keys: Sequence[UUID]) -> Write:
         """A Write that hides the incidents of withdrawn runs."""
+
+    def withdraw_causes(self, causes: Sequence[IncidentCause]) -> Write:
+        """A Write that hides incidents whose cause a corrected total has taken back."""
+
+    def restore_causes(self, causes: Sequence[IncidentCause]) -> Write:
+        """A Write that shows them again, when a later correction brings the cause back."""
 
 
 class PriceQuote(Struct, frozen=True, gc=False):

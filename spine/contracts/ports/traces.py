@@ -98,11 +98,11 @@ class TraceWriting(Protocol):
     def assigned_hashes(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, bytes]]:
         """The hashes of the runs' steps, by run and position."""
 
-    def known_refusals(self, trace_ids: Sequence[str]) -> Read[tuple[str, UUID]]:
-        """Trace id and id of every refused span that was kept; equal refusals have equal ids."""
+    def known_refusals(self, trace_ids: Sequence[str], refusal_ids: Sequence[UUID]) -> Read[UUID]:
+        """Every kept refusal of the traces, and of those that name no trace the ones with these ids."""
 
-    def unassigned_payloads(self, trace_ids: Sequence[str]) -> Read[StepPayload]:
-        """The payloads of the traces' steps that belong to no run yet."""
+    def payloads_of(self, steps: Sequence[KnownStep]) -> Read[StepPayload]:
+        """The payloads of these steps."""
 
     def insert_steps(self, steps: Sequence[StepRecord]) -> InsertRows:
         """Append steps."""

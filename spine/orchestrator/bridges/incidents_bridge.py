@@ -15,6 +15,8 @@ class _IncidentOpening:
     insert_incidents = staticmethod(driver.insert_incidents)
     count_for_runs = staticmethod(driver.count_for_runs)
     withdraw_incidents = staticmethod(driver.withdraw_incidents)
+    withdraw_causes = staticmethod(driver.withdraw_causes)
+    restore_causes = staticmethod(driver.restore_causes)
 
 
 class IncidentsBridge:

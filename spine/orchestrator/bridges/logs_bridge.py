@@ -11,7 +11,7 @@ class _TraceWriting:
     known_steps = staticmethod(driver.known_steps)
     assigned_hashes = staticmethod(driver.assigned_hashes)
     known_refusals = staticmethod(driver.known_refusals)
-    unassigned_payloads = staticmethod(driver.unassigned_payloads)
+    payloads_of = staticmethod(driver.payloads_of)
     insert_steps = staticmethod(driver.insert_steps)
     insert_payloads = staticmethod(driver.insert_payloads)
     insert_run_steps = staticmethod(driver.insert_run_steps)

@@ -17,6 +17,7 @@ class _RuleEvaluation:
     insert_evaluations = staticmethod(driver_evaluations.insert_evaluations)
     insert_decisions = staticmethod(driver_evaluations.insert_decisions)
     final_outcomes = staticmethod(driver_evaluations.final_outcomes)
+    settled_outcomes = staticmethod(driver_evaluations.settled_outcomes)
 
 
 class PoliciesBridge:

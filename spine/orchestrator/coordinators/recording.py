@@ -274,7 +274,7 @@ class Recording:
             await session.execute(incidents.withdraw_causes(self.taken_back))
         if self.withdrawn:
             await session.execute(incidents.withdraw_incidents(self.withdrawn))
-        concerned = {one.run_key for one in (*self.incidents, *self.taken_back)}
+        concerned = {one.run_key for one in self.incidents} | {cause.run_key for cause in self.taken_back}
         if concerned:
             counts = dict(await session.fetch(incidents.count_for_runs(list(concerned))))
             for key in concerned:

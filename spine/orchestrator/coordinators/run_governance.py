@@ -1,7 +1,7 @@
 """Governance while runs go on: rules judge, limits measure, and what follows is recorded in the same transaction.
 
 Facts that are running totals are judged when a run ends; a later, corrected total is judged again and the newest
-verdict counts, so the order in which spans arrived never decides. Risk only rises.
+verdict counts, so the order in which spans arrived never decides.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +15,7 @@ from spine.contracts.enums import (
     DecisionOutcome,
     DecisionType,
     EvaluationOutcome,
+    IncidentTrigger,
     LimitLevel,
     LimitType,
     RiskLevel,
@@ -26,28 +27,22 @@ from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import (
     ActiveLimit,
     ActiveRule,
-    KnownStep,
+    IncidentCause,
     LimitReading,
     RuleVerdict,
-    RunMeasure,
     RunRow,
     Subject,
     TenantPrice,
 )
 from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord
 from spine.orchestrator.coordinators.recording import Recording, RecordingPorts
+from spine.orchestrator.coordinators.run_facts import identity_facts, measure_of, total_facts
+from spine.orchestrator.coordinators.run_standing import READING_RISK, History, Standing, raised, verdict_risk
 from spine.services.clock import to_ns
 from spine.services.ids import uuid7
 from spine.services.proof.hashing import GENESIS
 from spine.storage.sessions import WriteSession
 
-RISKS = tuple(RiskLevel)
-VERDICT_RISK = {
-    EvaluationOutcome.WARN: RiskLevel.NEAR_THRESHOLD,
-    EvaluationOutcome.ERROR: RiskLevel.AT_RISK,
-    EvaluationOutcome.BLOCK: RiskLevel.VIOLATED,
-}
-READING_RISK = {LimitLevel.NEAR: RiskLevel.NEAR_THRESHOLD, LimitLevel.BREACH: RiskLevel.AT_RISK}
 DECISIONS = {EvaluationOutcome.WARN: DecisionOutcome.WARNED, EvaluationOutcome.BLOCK: DecisionOutcome.BLOCKED}
 WITH_INCIDENT = frozenset({Consequence.INCIDENT, Consequence.ABORT})
 REFUSING = frozenset({EvaluationOutcome.BLOCK, EvaluationOutcome.ERROR})
@@ -61,13 +56,6 @@ class Governance(Struct, frozen=True):
     prices: Sequence[TenantPrice]
 
 
-class History(Struct, frozen=True):
-    """What was recorded of the runs before: the latest final evaluation of a rule, the latest hit of a limit."""
-
-    finals: Mapping[tuple[UUID, UUID], EvaluationRecord]
-    breaches: Mapping[tuple[UUID, UUID], BreachRecord]
-
-
 async def load_governance(session: WriteSession, ports: RecordingPorts) -> Governance:
     """The rules, limits and prices in force, in one statement."""
     rules, limits, prices = await session.fetch_together(
@@ -79,73 +67,22 @@ async def load_governance(session: WriteSession, ports: RecordingPorts) -> Gover
 async def load_history(session: WriteSession, ports: RecordingPorts, run_keys: Sequence[UUID]) -> History:
     """What was recorded of these runs before; nothing is asked for new runs."""
     if not run_keys:
-        return History({}, {})
-    finals, breaches = await session.fetch_together(
-        [ports.rules.final_outcomes(run_keys), ports.limits.latest_breaches(run_keys)],
+        return History({}, {}, {})
+    finals, breaches, outcomes = await session.fetch_together(
+        [
+            ports.rules.final_outcomes(run_keys),
+            ports.limits.latest_breaches(run_keys),
+            ports.rules.settled_outcomes(run_keys),
+        ],
     )
-    return History(
-        {(final.run_key, final.rule_id): final for final in finals},
-        {(breach.run_key, breach.limit_id): breach for breach in breaches},
-    )
-
-
-def identity_facts(run: RunRow) -> dict[str, FactValue]:
-    """The facts of a run that are known when it starts."""
-    return {
-        "run.agent_id": run.agent_id,
-        "run.agent_name": run.agent_name,
-        "run.project_id": run.project_id,
-        "run.actor_kind": str(run.actor_kind),
-        "run.actor_id": run.actor_id or "",
-        "run.provider": run.own_provider or "",
-        "run.model": run.own_model or "",
-        "run.goal": run.goal or "",
-        "run.is_synthetic": run.is_synthetic,
-    }
-
-
-def total_facts(run: RunRow) -> dict[str, FactValue]:
-    """The facts of a run that are known when it ends."""
-    tokens_in, tokens_out = run.input_tokens or 0, run.output_tokens or 0
-    return {
-        "run.status": str(run.status),
-        "run.duration_ms": _duration_ms(run, run.last_seen_ns),
-        "run.step_count": run.step_count,
-        "run.failed_step_count": run.failed_step_count,
-        "run.total_tokens": tokens_in + tokens_out,
-        "run.input_tokens": tokens_in,
-        "run.output_tokens": tokens_out,
-        "run.cost_known": run.cost_micro_usd is not None and run.cost_status == "COMPLETE",
-        "run.cost_micro_usd": run.cost_micro_usd or 0,
-    }
-
-
-def step_facts(step: KnownStep, input_bytes: bytes | None, output_bytes: bytes | None) -> dict[str, FactValue]:
-    """The facts of one step that a condition may read."""
-    return {
-        "step.kind": str(step.kind),
-        "step.name": step.name,
-        "step.skill_name": step.skill_name,
-        "step.status": str(step.status),
-        "step.error_code": step.outcome_code or "",
-        "step.provider": step.provider or "",
-        "step.model": step.model or "",
-        "step.input": _text(input_bytes),
-        "step.output": _text(output_bytes),
-        "step.duration_ms": max(0, step.ended_ns - step.started_ns) // 1_000_000,
-        "step.input_tokens": step.input_tokens or 0,
-        "step.output_tokens": step.output_tokens or 0,
-        "step.cost_known": step.cost_micro_usd is not None,
-        "step.cost_micro_usd": step.cost_micro_usd or 0,
-    }
-
-
-def _text(content: bytes | None) -> str:
-    return "" if content is None else content.decode("utf-8", "replace")
-
-
-def _duration_ms(run: RunRow, now_ns: int) -> int:
-    return ((run.completed_ns or now_ns) - run.started_ns) // 1_000_000
+    history = History({key: {} for key in run_keys}, {key: {} for key in run_keys}, {key: set() for key in run_keys})
+    for final in finals:
+        history.finals[final.run_key][final.rule_id] = final
+    for breach in breaches:
+        history.breaches[breach.run_key][breach.limit_id] = breach
+    for key, outcome in outcomes:
+        history.settled[key].add(outcome)
+    return history
 
 
 class RunGovernance:
@@ -156,6 +93,12 @@ class RunGovernance:
         self._ports = ports
         self._governance = governance
         self._history = history
+        self._standings: dict[UUID, Standing] = {}
+
+    def _standing(self, run: RunRow) -> Standing:
+        if run.id not in self._standings:
+            self._standings[run.id] = Standing(run.id, self._history)
+        return self._standings[run.id]
 
     def judge_start(self, run: RunRow) -> tuple[RunRow, list[RuleVerdict]]:
         """Judge a run that begins, by its identity."""
@@ -171,13 +114,17 @@ class RunGovernance:
     def judge_end(self, run: RunRow) -> RunRow:
         """Judge an ended run by its totals; only what differs from its latest final evaluation is recorded."""
         verdicts = self._judge(RulePhase.RUN_END, [Subject(None, identity_facts(run) | total_facts(run))])
+        for verdict in verdicts:
+            if self._standing(run).conclude(verdict):
+                cause = IncidentCause(run.id, IncidentTrigger.POLICY, verdict.rule.rule_id)
+                self._recording.taken_back.append(cause)
         return self.follow(run, [verdict for verdict in verdicts if self._is_news(run, verdict)])
 
     def _judge(self, phase: RulePhase, subjects: Sequence[Subject]) -> list[RuleVerdict]:
         return self._ports.rules.judge(self._governance.rules, phase, subjects)
 
     def _is_news(self, run: RunRow, verdict: RuleVerdict) -> bool:
-        known = self._history.finals.get((run.id, verdict.rule.rule_id))
+        known = self._history.final(run.id, verdict.rule.rule_id)
         if known is None:
             return True
         said = (verdict.rule.version, verdict.outcome, verdict.facts)
@@ -187,6 +134,8 @@ class RunGovernance:
         """Record verdicts with their decisions, signals, incidents and risk."""
         recording, ports, now = self._recording, self._ports, self._recording.now
         for verdict in verdicts:
+            if verdict.rule.phase is not RulePhase.RUN_END:
+                self._standing(run).hear(verdict)
             run = recording.chain(run, _evaluation(run, verdict, recording))
             signal = ports.signals.for_verdict(recording.tenant_id, run, verdict, now)
             if signal is not None:
@@ -198,10 +147,11 @@ class RunGovernance:
             blocked = verdict.outcome is EvaluationOutcome.BLOCK
             if blocked and verdict.rule.consequence in WITH_INCIDENT:
                 recording.incidents.append(ports.incidents.for_policy(run.id, run.agent_name, verdict, now))
-            risk = VERDICT_RISK.get(verdict.outcome, RiskLevel.NORMAL)
-            run = structs.replace(
-                run, risk_level=raised(run.risk_level, risk), policy_violation=run.policy_violation or blocked
-            )
+                if self._history.final(run.id, verdict.rule.rule_id) is not None:
+                    cause = IncidentCause(run.id, IncidentTrigger.POLICY, verdict.rule.rule_id)
+                    recording.brought_back.append(cause)
+            risk = raised(run, verdict_risk(verdict.outcome))
+            run = structs.replace(run, risk_level=risk, policy_violation=run.policy_violation or blocked)
             recording.runs[run.id] = run
         return run
 
@@ -209,7 +159,7 @@ class RunGovernance:
         """Measure a run against its limits; what changed since is recorded."""
         ports, recording = self._ports, self._recording
         applicable = ports.limits.applicable(self._governance.limits, run.agent_id, run.project_id)
-        readings = ports.limits.read_limits(applicable, _measure(run, to_ns(recording.now)))
+        readings = ports.limits.read_limits(applicable, measure_of(run, to_ns(recording.now)))
         for reading in readings:
             run = self._record_reading(run, reading)
         time_limit = next((one.max_value for one in applicable if one.limit_type is LimitType.TIME_MS), None)
@@ -220,11 +170,12 @@ class RunGovernance:
         return run, readings
 
     def _record_reading(self, run: RunRow, reading: LimitReading) -> RunRow:
-        known = self._history.breaches.get((run.id, reading.limit.limit_id))
-        level_before = None if known is None or known.cleared else known.level
-        if reading.level == level_before:
-            return run
         recording, ports, now = self._recording, self._ports, self._recording.now
+        known = self._history.hit(run.id, reading.limit.limit_id)
+        if self._standing(run).reach(reading):
+            recording.taken_back.append(IncidentCause(run.id, IncidentTrigger.LIMIT, reading.limit.limit_id))
+        if reading.level == (known.level if known else None):
+            return run
         level = reading.level or (known.level if known else LimitLevel.NEAR)
         run = recording.chain(run, _breach(run, reading, level, recording))
         if reading.level is None:
@@ -235,7 +186,7 @@ class RunGovernance:
             recording.signals.append(signal)
         if reading.level is LimitLevel.BREACH:
             run = self._follow_breach(run, reading)
-        run = structs.replace(run, risk_level=raised(run.risk_level, READING_RISK[reading.level]))
+        run = structs.replace(run, risk_level=raised(run, READING_RISK[reading.level]))
         recording.runs[run.id] = run
         return run
 
@@ -248,6 +199,8 @@ class RunGovernance:
         if limit.consequence in WITH_INCIDENT:
             opened = self._ports.incidents.for_limit(run.id, run.agent_name, reading, recording.now)
             recording.incidents.append(opened)
+            if limit.limit_id in self._history.breaches.get(run.id, {}):
+                recording.brought_back.append(IncidentCause(run.id, IncidentTrigger.LIMIT, limit.limit_id))
         return run
 
     def close(self, run: RunRow, before: RunRow | None) -> RunRow:
@@ -263,30 +216,17 @@ class RunGovernance:
             recording.incidents.append(failure)
         if run.refused_span_count or run.cost_status != "COMPLETE":
             recording.signals.append(ports.signals.for_degraded(recording.tenant_id, run, now))
+        standing = self._standing(run)
+        if standing.corrected:
+            violated = standing.is_violated()
+            run = structs.replace(run, risk_level=standing.risk(run.status), policy_violation=violated)
         recording.runs[run.id] = run
         return run
-
-
-def raised(level: RiskLevel, to: RiskLevel) -> RiskLevel:
-    """The higher of two risk levels: risk only rises."""
-    return max(level, to, key=RISKS.index)
 
 
 def refusal(verdicts: Iterable[RuleVerdict]) -> RuleVerdict | None:
     """The verdict that refuses: a BLOCK, or a blocking rule that could not be decided."""
     return next((verdict for verdict in verdicts if verdict.outcome in REFUSING and verdict.rule.mode == "BLOCK"), None)
-
-
-def _measure(run: RunRow, now_ns: int) -> RunMeasure:
-    known = run.input_tokens is not None or run.output_tokens is not None
-    return RunMeasure(
-        agent_id=run.agent_id,
-        project_id=run.project_id,
-        time_ms=_duration_ms(run, now_ns),
-        tokens=(run.input_tokens or 0) + (run.output_tokens or 0) if known else None,
-        cost_micro_usd=run.cost_micro_usd,
-        failures=run.failed_step_count,
-    )
 
 
 def _evaluation(run: RunRow, verdict: RuleVerdict, recording: Recording) -> EvaluationRecord:

@@ -5,8 +5,7 @@ circle) and folded anew from all its spans, stored and new: the result is a func
 order, the split into exports or the number of copies. An export that changes nothing writes nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID, uuid5
 
 import msgspec
@@ -28,13 +27,10 @@ from spine.orchestrator.coordinators.recording import (
     lock_traces,
     recording_ports,
 )
-from spine.orchestrator.coordinators.run_governance import (
-    Governance,
-    RunGovernance,
-    load_governance,
-    load_history,
-    step_facts,
-)
+from spine.orchestrator.coordinators.run_facts import step_facts
+from spine.orchestrator.coordinators.run_governance import Governance, RunGovernance, load_governance, load_history
+
+FactsOf = Callable[[KnownStep], dict[str, FactValue]]
 
 REFUSAL_NAMESPACE = UUID("0b1f3a52-94f7-5c3e-8a44-5f5d8c1f2a10")
 
@@ -67,20 +63,22 @@ class _Ingest:
         history = await load_history(
             self.ctx.session, self.ports, [run.id for state in states.values() for run in state.runs.values()]
         )
-        kept = await self._known_refusals(trace_ids)
+        kept = await self._known_refusals(trace_ids, refused)
         self._refuse(refused, states, kept)
         folds = self._fold(spans, states, kept)
         governance = RunGovernance(self.recording, self.ports, self.governance, history)
-        for state, fold in folds:
-            await self._judge(state, fold, governance)
+        joined = [self._assign(state, fold) for state, fold in folds]
+        step_facts_of = await self._step_facts(folds, joined)
+        for (state, fold), new_steps in zip(folds, joined, strict=True):
+            self._judge(state, fold, new_steps, step_facts_of, governance)
         if not self.recording.is_empty():
             await self.recording.write(self.ctx.session, self.ports, states.values())
             self._audit(trace_ids)
         return IngestOutcome(self.accepted, self.duplicates, len(refused), len(self.recording.changed_runs()))
 
-    async def _known_refusals(self, trace_ids: Sequence[str]) -> set[UUID]:
-        known = await self.ctx.session.fetch(self.ports.traces.known_refusals(trace_ids)) if trace_ids else []
-        return {refusal for _, refusal in known}
+    async def _known_refusals(self, trace_ids: Sequence[str], refused: Sequence[RefusedSpan]) -> set[UUID]:
+        homeless = [_refusal_id(None, span.span_id, span.reason) for span in refused if span.trace_id is None]
+        return set(await self.ctx.session.fetch(self.ports.traces.known_refusals(trace_ids, homeless)))
 
     def _refuse(self, refused: Iterable[RefusedSpan], states: dict[str, TraceState], kept: set[UUID]) -> None:
         for span in refused:
@@ -153,10 +151,14 @@ class _Ingest:
         quote = self.ports.pricing.quote(self.governance.prices, provider, model, input_tokens, output_tokens)
         return None if quote is None else quote.cost_micro_usd
 
-    async def _judge(self, state: TraceState, fold: TraceFold, governance: RunGovernance) -> None:
-        joined = self._assign(state, fold)
-        late = [step for steps in joined.values() for step in steps if step.step_index not in state.new_facts]
-        payloads = await self._payloads(state.trace_id) if late else {}
+    def _judge(
+        self,
+        state: TraceState,
+        fold: TraceFold,
+        joined: dict[UUID, list[KnownStep]],
+        facts_of: FactsOf,
+        governance: RunGovernance,
+    ) -> None:
         for run in fold.runs:
             before = state.runs.get(run.id)
             self.recording.take(run, before)
@@ -166,7 +168,7 @@ class _Ingest:
             current = self.recording.runs[run.id]
             if before is None:
                 current, _ = governance.judge_start(current)
-            steps = [(step.step_index, _facts(state, step, payloads)) for step in joined.get(run.id, [])]
+            steps = [(step.step_index, facts_of(step)) for step in joined.get(run.id, [])]
             current = governance.follow(current, governance.judge_steps(current, steps))
             if before is not None and not steps and current == before:
                 continue
@@ -189,9 +191,23 @@ class _Ingest:
             steps.append(step)
         return joined
 
-    async def _payloads(self, trace_id: str) -> dict[int, StepPayload]:
-        found = await self.ctx.session.fetch(self.ports.traces.unassigned_payloads([trace_id]))
-        return {payload.step_index: payload for payload in found}
+    async def _step_facts(
+        self, folds: Sequence[tuple[TraceState, TraceFold]], joined: Sequence[dict[UUID, list[KnownStep]]]
+    ) -> FactsOf:
+        """The facts of the steps that join runs; payloads of those that came before the span of their run are read."""
+        spans: dict[tuple[str, int], SpanFacts | StepPayload] = {
+            (state.trace_id, index): span for state, _ in folds for index, span in state.new_facts.items()
+        }
+        steps = [step for runs in joined for steps in runs.values() for step in steps]
+        late = [step for step in steps if (step.trace_id, step.step_index) not in spans]
+        for payload in await self.ctx.session.fetch(self.ports.traces.payloads_of(late)) if late else []:
+            spans[payload.trace_id, payload.step_index] = payload
+
+        def facts_of(step: KnownStep) -> dict[str, FactValue]:
+            kept = spans.get((step.trace_id, step.step_index))
+            return step_facts(step, kept.input if kept else None, kept.output if kept else None)
+
+        return facts_of
 
     def _audit(self, trace_ids: Sequence[str]) -> None:
         after = {
@@ -226,12 +242,6 @@ def _duplicate(span: SpanRecord, facts: SpanFacts, ctx: WriteContext) -> Refusal
 
 def _refusal_id(trace_id: str | None, span_id: str | None, what: str) -> UUID:
     return uuid5(REFUSAL_NAMESPACE, f"{trace_id}/{span_id}/{what}")
-
-
-def _facts(state: TraceState, step: KnownStep, payloads: dict[int, StepPayload]) -> dict[str, FactValue]:
-    new = state.new_facts.get(step.step_index)
-    kept: Any = new if new is not None else payloads.get(step.step_index)
-    return step_facts(step, kept.input if kept else None, kept.output if kept else None)
 
 
 OPERATIONS = (

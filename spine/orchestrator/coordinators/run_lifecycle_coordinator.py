@@ -16,15 +16,15 @@ from spine.contracts.runs import AppendSteps, CompleteRun, RunChanged, StartRun
 from spine.contracts.spans import SpanFacts
 from spine.orchestrator.context import WriteContext, within_dispatch
 from spine.orchestrator.coordinators.recording import Recording, TraceState, lock_traces, recording_ports
+from spine.orchestrator.coordinators.run_facts import step_facts
 from spine.orchestrator.coordinators.run_governance import (
     Governance,
-    History,
     RunGovernance,
     load_governance,
     load_history,
     refusal,
-    step_facts,
 )
+from spine.orchestrator.coordinators.run_standing import History
 from spine.services.clock import to_ns
 
 
@@ -128,8 +128,8 @@ class _Lifecycle:
     def refuse_stopped(self, run: RunRow) -> None:
         """Raise PolicyDenied when the run has exceeded a limit whose consequence is ABORT."""
         for limit in self.in_force.limits:
-            hit = self.history.breaches.get((run.id, limit.limit_id))
-            exceeded = hit is not None and hit.level is LimitLevel.BREACH and not hit.cleared
+            hit = self.history.hit(run.id, limit.limit_id)
+            exceeded = hit is not None and hit.level is LimitLevel.BREACH
             if exceeded and limit.consequence is Consequence.ABORT:
                 raise PolicyDenied(limit.name, "the run has exceeded it")
 

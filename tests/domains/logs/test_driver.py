@@ -10,7 +10,8 @@ from msgspec import structs
 from domains.logs import driver, driver_proof
 from spine.contracts.actors import Principal
 from spine.contracts.enums import RefusalKind, StepKind, StepStatus
-from spine.contracts.ports import Refusal, RunStep, TraceHead
+from spine.contracts.ports import KnownStep, Refusal, RunStep, TraceHead
+from spine.contracts.records import StepRecord
 from spine.services.ids import uuid7
 from tests.spine.services.proof.records import TRACE, make_payload, make_sealed, make_steps
 
@@ -81,12 +82,12 @@ class TestSteps:
         found = await fetch(runtime, principal, driver.assigned_hashes([run]))
         assert found == [(run, steps[index].step_hash) for index in (2, 0, 1)]
 
-    async def test_payloads_of_steps_without_a_run_can_be_read(self, runtime: Any, principal: Principal) -> None:
+    async def test_payloads_of_single_steps_can_be_read(self, runtime: Any, principal: Principal) -> None:
         payloads = [make_payload(index) for index in range(3)]
-        place = RunStep(uuid7(), 0, TRACE, 1)
-        await insert(runtime, principal, driver.insert_payloads(payloads), driver.insert_run_steps([place]))
-        found = await fetch(runtime, principal, driver.unassigned_payloads([TRACE]))
-        assert found == [payloads[0], payloads[2]]
+        await insert(runtime, principal, driver.insert_steps(make_steps(3)), driver.insert_payloads(payloads))
+        known = await fetch(runtime, principal, driver.known_steps([TRACE]))
+        found = await fetch(runtime, principal, driver.payloads_of([known[0], known[2]]))
+        assert sorted(found, key=lambda payload: payload.step_index) == [payloads[0], payloads[2]]
 
 
 class TestRefusals:
@@ -105,7 +106,9 @@ class TestRefusals:
             for trace_id in (TRACE, "other", None)
         ]
         await insert(runtime, principal, driver.insert_refusals(kept))
-        assert await fetch(runtime, principal, driver.known_refusals([TRACE])) == [(TRACE, kept[0].id)]
+        assert await fetch(runtime, principal, driver.known_refusals([TRACE], [])) == [kept[0].id]
+        found = await fetch(runtime, principal, driver.known_refusals([TRACE], [one.id for one in kept]))
+        assert set(found) == {kept[0].id, kept[2].id}, "by id only where no trace is named"
 
 
 class TestSeals:
@@ -140,13 +143,19 @@ class TestReadSide:
 KEY = UUID(int=1)
 
 
+def known_of(step: StepRecord) -> KnownStep:
+    fields = structs.asdict(step)
+    names = [name for name in KnownStep.__struct_fields__ if name != "run_key"]
+    return KnownStep(run_key=None, **{name: fields[name] for name in names})
+
+
 @pytest.mark.parametrize(
     "read",
     [
         driver.lock_heads([TRACE]),
         driver.known_steps([TRACE]),
-        driver.known_refusals([TRACE]),
-        driver.unassigned_payloads([TRACE]),
+        driver.known_refusals([TRACE], [KEY]),
+        driver.payloads_of([known_of(make_steps(1)[0])]),
         driver.assigned_hashes([KEY]),
         driver.latest_seals([KEY]),
         driver_proof.step_records([KEY]),

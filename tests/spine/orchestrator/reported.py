@@ -173,9 +173,11 @@ def _outcome(
     assert found.incidents is not None
     assert found.policies is not None
     assert found.limits is not None
+    fields = {name: value for name, value in structs.asdict(run).items() if name not in ARRIVAL}
+    fields["policy_context"] = structs.replace(run.policy_context, policy_id=None)
     judged = [one for one in found.policies.nodes if one.outcome != "ALLOW" and one.phase is not RulePhase.RUN_END]
     return RunOutcome(
-        fields={name: value for name, value in structs.asdict(run).items() if name not in ARRIVAL},
+        fields=fields,
         parent=parent,
         steps=[
             {name: value for name, value in structs.asdict(step).items() if name not in OF_ARRIVAL}
@@ -213,3 +215,14 @@ async def digests_of_tables(superuser: dict[str, Any]) -> dict[str, tuple[int, s
         return found
     finally:
         await connection.close()
+
+
+def differences(one: RunOutcome, other: RunOutcome) -> dict[str, Any]:
+    """What differs between two outcomes of a run, fields by name; empty when they are equal."""
+    found: dict[str, Any] = {
+        name: (value, other.fields[name]) for name, value in one.fields.items() if value != other.fields[name]
+    }
+    for name in RunOutcome.__struct_fields__:
+        if name != "fields" and getattr(one, name) != getattr(other, name):
+            found[name] = (getattr(one, name), getattr(other, name))
+    return found
