@@ -48,18 +48,9 @@ class RequestContext:
         """The value of an operation; raises its HocError."""
         return (await self.dispatch(operation, request)).unwrap()
 
-    def load(
-        self, operation: str, key: Hashable, arguments: Arguments = (), selection: Arguments = ()
-    ) -> Awaitable[Any]:
+    def load(self, operation: str, key: Hashable, wanted: Arguments = ()) -> Awaitable[Any]:
         """The value of one key of a batch operation, loaded together with all others that are asked for now."""
-        return self._loaders.load(operation, key, (*arguments, *selection))
-
-    @property
-    def round_trips(self) -> tuple[int, int]:
-        """Statements and network round trips so far, for the tests that count them; final after the request."""
-        return self._session.statements, self._session.round_trips
+        return self._loaders.load(operation, key, wanted)
 
 
 Info = strawberry.Info[RequestContext, None]
-
-__all__ = ["Info", "RequestContext"]

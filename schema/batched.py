@@ -53,10 +53,6 @@ class BatchField(StrawberryField):
         super().__init__(description=description, metadata={"batch": spec})
         self.base_resolver = StrawberryResolver(resolver)
 
-    def __copy__(self) -> "BatchField":
-        """Strawberry copies the fields of generic types; ours stand on none."""
-        raise TypeError("a batched field cannot stand on a generic type")
-
 
 def batched(
     operation: str,
@@ -80,7 +76,7 @@ def batched(
             return None
         context: Loading = info.context
         wanted = _selection(context, info, given, look_ahead) if look_ahead is not None else ()
-        loaded = context.load(operation, parent_key, (), wanted)
+        loaded = context.load(operation, parent_key, wanted)
         return _shaped(loaded, shape, info, given) if shape is not None else loaded
 
     resolve.__signature__ = _signature(arguments)  # type: ignore[attr-defined]

@@ -13,5 +13,5 @@ class Loading(Protocol):
     selections: dict[Hashable, Arguments]
     """What look-ahead found for a field, so that 50 parents cost one walk over the query."""
 
-    def load(self, operation: str, key: Hashable, arguments: Arguments, selection: Arguments) -> Awaitable[Any]:
+    def load(self, operation: str, key: Hashable, wanted: Arguments) -> Awaitable[Any]:
         """The value of one key; raises its HocError, NotFound when the operation has none for it."""

@@ -49,7 +49,7 @@ def ask(runtime: Runtime, principal: Principal) -> Ask:
     async def run(query: str, variables: dict[str, Any] | None = None, *, by: Principal | None = None) -> Answer:
         async with RequestContext(runtime.registry, by or principal, "test-request") as context:
             result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
-        return Answer(result, *context.round_trips)
+        return Answer(result, context._session.statements, context._session.round_trips)
 
     return run
 
