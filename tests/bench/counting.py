@@ -1,0 +1,51 @@
+"""How many statements and network round trips one console query takes, counted on asyncpg's own connections."""
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import httpx
+from msgspec import Struct
+
+from tests.bench.console import console_body
+from tests.bench.data import Place
+from tests.bench.serving import APPS
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+
+class Counts(Struct):
+    """Round trips, and the statements in them: several may share a round trip (`BEGIN;SET ...`)."""
+
+    statements: int = 0
+    round_trips: int = 0
+
+
+async def count(name: str, place: Place, key: str, first: int) -> Counts:
+    """The counts of one request of a server that has answered it before (key and plans are known)."""
+    counts = Counts()
+
+    def counted(query: Any) -> None:
+        counts.round_trips += 1
+        counts.statements += sum(1 for part in query.query.split(";") if part.strip())
+
+    class CountingConnection(Connection):
+        """A connection that reports everything it sends."""
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self.add_query_logger(counted)
+
+    app = APPS[name](Place({**place.connect, "connection_class": CountingConnection}, place.data_dir))
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    body = console_body(first)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench", headers=headers) as client,
+    ):
+        for _ in range(2):
+            counts.statements = counts.round_trips = 0
+            (await client.post("/graphql", content=body)).raise_for_status()
+    return counts

@@ -1,0 +1,104 @@
+"""The load: keep-alive connections that each send one prepared request after another, over loopback.
+
+Plain sockets on uvloop: an HTTP library would need more processor time than the servers do.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from tests.bench.serving import Server
+
+MOST_REQUESTS = 20_000
+TICKS_PER_SECOND = 100
+HEAD_END = b"\r\n\r\n"
+LENGTH = b"content-length:"
+
+
+class Burst(Struct, frozen=True):
+    """What one burst measured: latencies in seconds, the burst's length, processor seconds of the server."""
+
+    latencies: list[float]
+    seconds: float
+    server_cpu: float
+
+    def quantile_ms(self, share: float) -> float:
+        """A quantile of the latencies in milliseconds."""
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def per_second(self) -> float:
+        """Requests answered in a second."""
+        return len(self.latencies) / self.seconds
+
+    def cpu_ms(self) -> float:
+        """Processor time of the server for one request, in milliseconds."""
+        return 1000 * self.server_cpu / len(self.latencies)
+
+
+def post(path: str, key: str, body: bytes) -> bytes:
+    """A whole request as it goes over the wire."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def burst(server: Server, requests: Sequence[bytes], concurrency: int, seconds: float) -> Burst:
+    """Send the requests in turn over `concurrency` connections until the time is over, each connection at least one."""
+    latencies: list[float] = []
+    cpu_before = cpu_seconds(server.pid)
+    began = time.perf_counter()
+
+    async def one_connection(place: int) -> None:
+        async with asyncio.timeout(seconds + 60):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=2**24)
+            turn = place
+            while True:
+                at = time.perf_counter()
+                await exchange(reader, writer, requests[turn % len(requests)])
+                latencies.append(time.perf_counter() - at)
+                turn += concurrency
+                if time.perf_counter() - began >= seconds or len(latencies) >= MOST_REQUESTS:
+                    break
+            writer.close()
+            await writer.wait_closed()
+
+    await asyncio.gather(*(one_connection(place) for place in range(concurrency)))
+    took = time.perf_counter() - began
+    return Burst(latencies, took, cpu_seconds(server.pid) - cpu_before)
+
+
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """Send one request and answer the body; RuntimeError for anything but 200."""
+    writer.write(request)
+    head = await reader.readuntil(HEAD_END)
+    lines = head.lower().split(b"\r\n")
+    length = next(int(line[len(LENGTH) :]) for line in lines if line.startswith(LENGTH))
+    body = await reader.readexactly(length)
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"{lines[0].decode()}: {body[:300].decode(errors='replace')}")
+    return body
+
+
+async def ask(server: Server, request: bytes) -> bytes:
+    """The body of the answer to one request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=2**24)
+    try:
+        return await exchange(reader, writer, request)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far, in ticks of 10 ms; 0 where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
