@@ -6,7 +6,7 @@ from schema.inputs import field_name
 from spine.contracts.errors import ErrorCode, HocError, RunValidationFailed
 
 
-@strawberry.type(description="Why a mutation was refused; nothing was written.")
+@strawberry.type(description="Why a mutation was refused; it did not do what it was asked for.")
 class UserError:
     """One expected failure."""
 

@@ -8,8 +8,10 @@ from resolvers.context import Info
 from resolvers.mutation.changes import change
 from schema.activity.inputs import AppendStepsInput, CompleteRunInput, StartRunInput
 from schema.activity.signal import ChangeSignalInput, SuppressSignalInput
+from schema.errors import user_error
 from schema.fields import field
 from schema.payloads import RunPayload, SignalPayload
+from spine.contracts.errors import PolicyDenied
 
 Started = Annotated[StartRunInput, strawberry.argument(name="input", description="The run.")]
 Appended = Annotated[AppendStepsInput, strawberry.argument(name="input", description="The run and its steps.")]
@@ -61,7 +63,10 @@ class ActivityMutation:
 
 
 async def _run(info: Info, operation: str, given: Any) -> RunPayload:
+    """The run as it is now; a rule's refusal is an error beside it, because the run shows its evidence."""
     changed, errors = await change(info, operation, given)
+    if changed is not None and changed.refused_by is not None:
+        errors = [user_error(PolicyDenied(changed.refused_by, changed.reason), type(given))]
     run = await info.context.load("activity.runs_by_key", changed.run_key) if changed else None
     return RunPayload(run=run, user_errors=errors)
 

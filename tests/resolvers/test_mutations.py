@@ -87,6 +87,23 @@ class TestReportingRuns:
         assert refusals(await report(ask, "CompleteRun", given))[0][1] == "NOT_FOUND"
         assert refusals(await report(ask, "CompleteRun", given | {"runId": "x"})) == [("id", "VALIDATION")]
 
+    async def test_a_refused_start_is_an_error_beside_the_run_that_shows_why(self, ask: Ask) -> None:
+        rule = {"name": "no bookers", "condition": 'run.agent_id == "booker"', "mode": "BLOCK"}
+        await ask(document("governance.graphql", "CreatePolicyRule"), {"input": rule})
+        payload = (await report(ask, "StartRun", run_input())).data["startRun"]
+        assert (payload["run"]["status"], payload["run"]["riskLevel"]) == ("FAILED_POLICY", "VIOLATED")
+        (error,) = payload["userErrors"]
+        assert error["code"] == "POLICY_DENIED"
+        assert "no bookers" in error["message"]
+
+    async def test_refused_steps_are_an_error_and_leave_the_run_live(self, ask: Ask) -> None:
+        rule = {"name": "no gpt", "condition": 'step.model == "gpt-4o"', "mode": "BLOCK"}
+        await ask(document("governance.graphql", "CreatePolicyRule"), {"input": rule})
+        given = {"idempotencyKey": "a-1", "runId": await started(ask), "steps": [step_input("s-1")]}
+        payload = (await report(ask, "AppendSteps", given)).data["appendSteps"]
+        assert [error["code"] for error in payload["userErrors"]] == ["POLICY_DENIED"]
+        assert (payload["run"]["state"], payload["run"]["stepCount"]) == ("LIVE", 0)
+
     async def test_two_writes_of_one_request_each_show_their_own_state(self, ask: Ask) -> None:
         run_id = await started(ask)
         query = """mutation($a: AppendStepsInput!, $b: AppendStepsInput!) {
