@@ -71,8 +71,8 @@ def chat(agent: Agent, tokens: tuple[int, int]) -> Step:
         "name": f"chat {agent.model}",
         "provider": agent.provider,
         "model": agent.model,
-        "inputTokens": str(tokens[0]),
-        "outputTokens": str(tokens[1]),
+        "inputTokens": tokens[0],
+        "outputTokens": tokens[1],
         "output": "I read the claim.",
     }
 
