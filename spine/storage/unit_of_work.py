@@ -14,11 +14,13 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from spine.contracts.errors import Unavailable
+from spine.contracts.errors import MisuseError, Unavailable
 from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
 
-UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
 NOBODY = UUID(int=0)
+OPENING = 3
+"""Statements that open a read, in one round trip: BEGIN, the settings, SAVEPOINT."""
 
 
 class DatabaseSettings(Struct, frozen=True):
@@ -76,10 +78,26 @@ class Database:
         if self._pool is not None:
             await self._pool.release(connection)
 
+    async def give_up(self, connection: Connection) -> None:
+        """Roll back and give the connection back, or end it when it cannot even do that; never fails."""
+        try:
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, *UNREACHABLE):
+            connection.terminate()
+        finally:
+            await self.release(connection)
+
     @asynccontextmanager
-    async def write(self, tenant_id: UUID) -> AsyncIterator[WriteSession]:
-        """One write transaction: committed when the block ends, rolled back when it raises."""
-        async with self._transaction(_begin("", tenant_id, self._settings.write)) as connection:
+    async def write(self, tenant_id: UUID, turn: int | None = None) -> AsyncIterator[WriteSession]:
+        """One write transaction: committed when the block ends, rolled back when it raises.
+
+        Transactions with the same `turn` (64 bits, signed) run one after the other.
+        """
+        begin = _begin("", tenant_id, self._settings.write)
+        if turn is not None:
+            begin = f"{begin};SELECT pg_advisory_xact_lock({turn:d})"
+        async with self._transaction(begin) as connection:
             yield WriteSession(connection, tenant_id)
 
     @asynccontextmanager
@@ -95,13 +113,11 @@ class Database:
         try:
             await connection.execute(begin)
             yield connection
-            await connection.execute("COMMIT")
+            await _commit(connection)
         except BaseException:
-            if not connection.is_closed():
-                await asyncio.shield(connection.execute("ROLLBACK"))
+            await asyncio.shield(self.give_up(connection))
             raise
-        finally:
-            await self.release(connection)
+        await self.release(connection)
 
     def request(self) -> "RequestSession":
         """The session that a request holds; it takes a connection at its first read."""
@@ -125,37 +141,21 @@ class RequestSession:
         """The request's snapshot, for one operation at a time."""
         async with self._lock:
             if self._session is None:
-                self._connection = await self._database.acquire()
-                begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_id, self._timeouts)
-                await self._connection.execute(f"{begin};SAVEPOINT s")
-                self._session = ReadSession(self._connection, tenant_id)
-                self._session.statements = self._session.round_trips = 1
+                self._session = await self._begin(tenant_id)
             if self._session.tenant_id != tenant_id:
                 raise Unavailable("a request session serves one tenant")
             yield self._session
 
-    async def renew(self) -> None:
-        """End the snapshot, so that the next read sees what has been committed since."""
-        async with self._lock:
-            if self._connection is None or self._session is None:
-                return
-            connection, self._connection = self._connection, None
-            self.statements += self._session.statements + 1
-            self.round_trips += self._session.round_trips + 1
-            self._session = None
-            try:
-                if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
-            finally:
-                await self._database.release(connection)
-
-    async def close(self) -> None:
-        """End the request's snapshot and give its connection back."""
-        await asyncio.shield(self.renew())
+    async async def _commit(connection: Connection) -> None:
+    """Commit; PostgreSQL answers ROLLBACK when a statement had failed and somebody went on regardless."""
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise MisuseError("a transaction whose statement failed was to be committed")
 
 
 def _begin(mode: str, tenant_id: UUID, timeouts: Timeouts) -> str:
+    """Two statements: the transaction, and everything that is set for it alone."""
     return (
-        f"BEGIN {mode};SET LOCAL app.tenant_id='{UUID(int=tenant_id.int)}';"
-        f"SET LOCAL statement_timeout={timeouts.statement_ms:d};SET LOCAL lock_timeout={timeouts.lock_ms:d}"
+        f"BEGIN {mode};SELECT set_config('app.tenant_id','{UUID(int=tenant_id.int)}',true),"
+        f"set_config('statement_timeout','{timeouts.statement_ms:d}',true),"
+        f"set_config('lock_timeout','{timeouts.lock_ms:d}',true)"
     )

@@ -120,7 +120,7 @@ class TestOnlyWhatIsAskedFor:
             (await execute("activity.run_evidence", request, principal, session=session)).unwrap()
             await session.close()
             taken.append((session.statements, session.round_trips))
-        assert taken == [(3, 3), (3, 3)]  # BEGIN, the wave, ROLLBACK
+        assert taken == [(5, 3), (5, 3)]  # BEGIN with its settings and SAVEPOINT, the wave, ROLLBACK
 
 
 class TestSources:

@@ -134,7 +134,7 @@ class TestOtherRuns:
             await session.close()
             assert {proof.integrity.verification_status for proof in found.values()} == {VERIFIED}
             taken.append((session.statements, session.round_trips))
-        assert taken == [(3, 3), (3, 3)]  # BEGIN, the wave, ROLLBACK
+        assert taken == [(5, 3), (5, 3)]  # BEGIN with its settings and SAVEPOINT, the wave, ROLLBACK
 
 
 class TestUnavailable:

@@ -94,7 +94,7 @@ class TestOperation:
             async with runtime.database.write(tenant.tenant_id) as session:
                 at = NOW + timedelta(seconds=number)
                 await session.insert(insert_entries([said, noise], "test", ANN, "request", at))
-        for asked, statements in ((("a",), 3), (("a", "b", "c", "d"), 3)):
+        for asked, statements in ((("a",), 5), (("a", "b", "c", "d"), 5)):
             session = runtime.registry.get_session_dep()
             request = SignalFeedbackRequest(asked)
             found = (await execute("activity.signal_feedback", request, principal, session=session)).unwrap()
