@@ -146,7 +146,36 @@ class RequestSession:
                 raise Unavailable("a request session serves one tenant")
             yield self._session
 
-    async async def _commit(connection: Connection) -> None:
+    async def _begin(self, tenant_id: UUID) -> ReadSession:
+        connection = await self._database.acquire()
+        begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_id, self._timeouts)
+        try:
+            await connection.execute(f"{begin};SAVEPOINT s")
+        except BaseException:
+            await asyncio.shield(self._database.give_up(connection))
+            raise
+        self._connection = connection
+        session = ReadSession(connection, tenant_id)
+        session.statements, session.round_trips = OPENING, 1
+        return session
+
+    async def renew(self) -> None:
+        """End the snapshot, so that the next read sees what has been committed since."""
+        async with self._lock:
+            if self._connection is None or self._session is None:
+                return
+            connection, self._connection = self._connection, None
+            self.statements += self._session.statements + 1
+            self.round_trips += self._session.round_trips + 1
+            self._session = None
+            await self._database.give_up(connection)
+
+    async def close(self) -> None:
+        """End the request's snapshot and give its connection back."""
+        await asyncio.shield(self.renew())
+
+
+async def _commit(connection: Connection) -> None:
     """Commit; PostgreSQL answers ROLLBACK when a statement had failed and somebody went on regardless."""
     if await connection.execute("COMMIT") != "COMMIT":
         raise MisuseError("a transaction whose statement failed was to be committed")
