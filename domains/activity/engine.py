@@ -4,7 +4,7 @@ An agent span is a run; a step belongs to its nearest agent ancestor, known only
 trace without any agent span is one run per root, named after it; such a run is withdrawn when an agent span arrives.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -54,7 +54,7 @@ def fold(
     for step in steps:
         if step.span_id in assigned:
             members[assigned[step.span_id]].append(step)
-    totals = total_up(active, steps, members, lineage.parents, cost_of)
+    totals = total_up(active, steps, members, lineage.causes, cost_of)
     missing = sum(1 for step in steps if lineage.is_orphan(step))
     folded = [
         _folded(run, members[run.id], totals[run.id], lineage.parent_run(run), missing, refused) for run in active
@@ -71,30 +71,34 @@ class Lineage:
         self.parents: dict[str, str | None] = {step.span_id: step.parent_span_id for step in steps}
         if not by_root:
             self.parents.update({run.span_id: run.parent_span_id for run in runs})
+        self.causes = without_circles(self.parents)
 
     def is_orphan(self, step: KnownStep) -> bool:
         """Whether the span that caused the step has not arrived."""
         return step.parent_span_id is not None and step.parent_span_id not in self.parents
 
     def run_of_step(self, step: KnownStep) -> UUID | None:
-        """The run of a step: its nearest agent ancestor, or its root where there is no agent at all."""
+        """The run of a step: its nearest agent ancestor, or its root where there is no agent at all.
+
+        A circle of spans is no reason to look elsewhere: a step that has found its run never leaves it for another.
+        """
         if self._by_root:
             return self._runs.get(self._root(step.span_id) or "")
-        return self._nearest(step.parent_span_id)
+        return self._nearest(step.parent_span_id, self.parents)
 
     def parent_run(self, run: RunRow) -> UUID | None:
         """The run that caused a run; a run reported by mutation names its parent itself."""
         if run.source is RunSource.SDK:
             return run.parent_run_id
-        return None if self._by_root else self._nearest(run.parent_span_id)
+        return None if self._by_root else self._nearest(self.causes[run.span_id], self.causes)
 
-    def _nearest(self, span_id: str | None) -> UUID | None:
+    def _nearest(self, span_id: str | None, parents: Mapping[str, str | None]) -> UUID | None:
         seen: set[str] = set()
         while span_id is not None and span_id not in seen:
             if span_id in self._runs:
                 return self._runs[span_id]
             seen.add(span_id)
-            span_id = self.parents.get(span_id)
+            span_id = parents.get(span_id)
         return None
 
     def _root(self, span_id: str) -> str | None:
@@ -108,6 +112,23 @@ class Lineage:
             seen.add(span_id)
             span_id = parent
         return None
+
+
+def without_circles(parents: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The parents, None for every span that is its own ancestor: nothing causes itself."""
+    causes = dict(parents)
+    cleared: set[str] = set()
+    for start in parents:
+        path: dict[str, None] = {}
+        span_id: str | None = start
+        while span_id is not None and span_id not in cleared and span_id not in path:
+            path[span_id] = None
+            span_id = parents.get(span_id)
+        if span_id is not None and span_id in path:
+            walked = list(path)
+            causes |= dict.fromkeys(walked[walked.index(span_id) :])
+        cleared |= path.keys()
+    return causes
 
 
 def _folded(

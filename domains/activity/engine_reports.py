@@ -66,6 +66,7 @@ def check_start(request: StartRun) -> None:
     if not request.project_id:
         raise ValidationFailed("a run names its project", field="projectId")
     _check_lengths(request, ("goal",))
+    _check_lengths(actor, ())
     if request.goal is not None and len(request.goal) > MAX_GOAL:
         raise TooLarge("the goal", MAX_GOAL, field="goal")
     if request.trace_id is not None and not _is_trace_id(request.trace_id):

@@ -1,11 +1,13 @@
 """Idempotent writes: a key answers the same for the same request, and CONFLICT for another.
 
-The answer is written in the write's own transaction, so it exists exactly when the change does. Two racers meet at the
-primary key: the second waits for the first to commit, then finds its answer.
+The answer is written in the write's own transaction, so it exists exactly when the change does. Racers with one key
+take turns: the second begins when the first has committed, and finds its answer.
 """
 
+import hashlib
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import bindparam, insert, select
@@ -24,6 +26,12 @@ FIND = select(keys.c.request_digest, keys.c.result).where(
 KEEP = insert(keys)
 
 
+def turn_of(tenant_id: UUID, operation: Operation, key: str) -> int:
+    """The turn of every write under this key: 64 bits, signed. Two keys that share one merely wait for each other."""
+    named = f"{tenant_id}/{operation.name}/{key}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.sha256(named).digest()[:8], "big", signed=True)
+
+
 async def recall(session: WriteSession, operation: Operation, key: str, digest: bytes) -> Any | None:
     """The remembered answer; None when the key is new, Conflict when it was used with another request."""
     found = await session.fetch_one(
@@ -39,7 +47,7 @@ async def recall(session: WriteSession, operation: Operation, key: str, digest: 
 async def remember(
     session: WriteSession, operation: Operation, key: str, digest: bytes, result: Any, now: datetime
 ) -> None:
-    """Keep the answer; Conflict when a racer has just used the key (its answer will be found on the next try)."""
+    """Keep the answer."""
     values = {
         "operation": operation.name,
         "key": key,

@@ -7,8 +7,9 @@ typed result with a stable code; denials, violations and crashes are audited, an
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any, get_type_hints
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 import asyncpg
@@ -34,7 +35,7 @@ from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
 from spine.orchestrator.context import AnonymousContext, DispatchFacts, ReadContext, WriteContext, dispatching
-from spine.orchestrator.idempotency import recall, remember
+from spine.orchestrator.idempotency import recall, remember, turn_of
 from spine.services.clock import Clock
 from spine.storage.sessions import TEMPORARY
 from spine.storage.unit_of_work import UNREACHABLE, Database, RequestSession
@@ -114,14 +115,8 @@ class OperationRegistry:
             value = await self._dispatch(operation, request, principal, session, request_id)
         except MisuseError:
             raise
-        except HocError as error:
-            return await self._refuse(name, error, principal, request_id)
-        except (*TEMPORARY, *UNREACHABLE, TimeoutError) as error:
-            log.warning("operation.unavailable", operation=name, request_id=request_id, error=repr(error))
-            return OperationResult(name, None, Unavailable("the database did not answer in time"))
-        except Exception as error:
-            log.exception("operation.crashed", operation=name, request_id=request_id, error=type(error).__name__)
-            return await self._refuse(name, InternalError(), principal, request_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a typed answer
+            return await self._refuse(name, answer_to(error, name, request_id), principal, request_id)
         return OperationResult(name, value, None)
 
     async def _dispatch(
@@ -139,12 +134,11 @@ class OperationRegistry:
         _hold(operation.before, request)
         with dispatching(operation.name):
             if operation.anonymous:
-                async with self._database.anonymous() as anonymous:
-                    return await operation.handler(AnonymousContext(anonymous, self._facts(request_id)), request)
+                return await _rerun_once(lambda: self._read_anonymously(operation, request, request_id))
             if principal is None:
                 raise MisuseError(f"{operation.name} was dispatched without a principal")
             if operation.kind is OperationKind.WRITE:
-                result = await self._write(operation, request, principal, request_id)
+                result = await _rerun_once(lambda: self._write(operation, request, principal, request_id))
                 if session is not None:
                     await session.renew()
                 return result
@@ -152,6 +146,10 @@ class OperationRegistry:
 
     def _facts(self, request_id: str) -> DispatchFacts:
         return DispatchFacts(request_id, self._clock(), self._config, self._operations)
+
+    async def _read_anonymously(self, operation: Operation, request: Any, request_id: str) -> Any:
+        async with self._database.anonymous() as session:
+            return await operation.handler(AnonymousContext(session, self._facts(request_id)), request)
 
     async def _read(
         self,
@@ -187,9 +185,10 @@ class OperationRegistry:
             return result
 
     async def _write(self, operation: Operation, request: Any, principal: Principal, request_id: str) -> Any:
-        async with self._database.write(principal.tenant_id) as writing:
+        key = request.idempotency_key if operation.idempotent else None
+        turn = None if key is None else turn_of(principal.tenant_id, operation, key)
+        async with self._database.write(principal.tenant_id, turn) as writing:
             context = WriteContext(operation, principal, self._facts(request_id), writing)
-            key = request.idempotency_key if operation.idempotent else None
             if key is not None:
                 found = await recall(writing, operation, key, request_digest(request))
                 if found is not None:
@@ -227,28 +226,68 @@ class OperationRegistry:
         return OperationResult(name, None, error)
 
 
+def answer_to(error: Exception, operation: str, request_id: str) -> HocError:
+    """What a caller is told of a failure; anything that is not meant for callers goes to the log alone."""
+    if isinstance(error, HocError):
+        return error
+    facts = {"operation": operation, "request_id": request_id, "error": repr(error)}
+    if isinstance(error, (asyncpg.DataError, UnicodeEncodeError)):  # such as U+0000, or a number beyond 64 bits
+        log.info("operation.unstorable", **facts)
+        return ValidationFailed("a value is out of range, or holds what is not text")
+    if isinstance(error, (*TEMPORARY, *UNREACHABLE, TimeoutError)):
+        log.warning("operation.unavailable", **facts)
+        return Unavailable("the database did not answer in time")
+    log.error("operation.crashed", **facts, exc_info=error)
+    return InternalError()
+
+
 AUDIT_CAPABILITY = "logs.audit_ledger_write_capability"
 
 
 def check_operation(operation: Operation, known: frozenset[str]) -> None:
     """Raise RegistryError, naming the operation, for anything that would fail at run time."""
     name = operation.name
-    hints = get_type_hints(operation.handler)
-    context = _context_type(operation)
-    if [hints.get("ctx"), hints.get("request")] != [context, operation.request]:
-        raise RegistryError(f"{name}: its handler must take (ctx: {context.__name__}, request: its request type)")
-    if not operation.batch_key and hints.get("return") != operation.result:
-        raise RegistryError(f"{name}: its handler does not return {operation.result}")
+    check_handler(operation)
     unknown = set(operation.cross_domain_deps) - known
     if unknown:
         raise RegistryError(f"{name}: no bridge offers {', '.join(sorted(unknown))}")
     fields = operation.request.__struct_fields__
     if operation.batch_key and operation.batch_key not in fields:
         raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
-    if operation.idempotent and "idempotency_key" not in fields:
-        raise RegistryError(f"{name}: its request has no idempotency_key")
+    if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
+        raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
     if operation.kind is OperationKind.WRITE and operation.permission is None:
         raise RegistryError(f"{name}: a WRITE needs a permission")
+
+
+def check_handler(operation: Operation) -> None:
+    """Raise RegistryError unless the handler is a coroutine function of the declared types."""
+    name, handler, context = operation.name, operation.handler, _context_type(operation)
+    if not inspect.iscoroutinefunction(handler):
+        raise RegistryError(f"{name}: its handler is not a coroutine function")
+    try:
+        hints = get_type_hints(handler)
+    except NameError as error:
+        raise RegistryError(f"{name}: its handler does not resolve: {error}") from error
+    expected = {"ctx": context, "request": operation.request}
+    if list(inspect.signature(handler).parameters) != list(expected) or not expected.items() <= hints.items():
+        raise RegistryError(f"{name}: its handler must take (ctx: {context.__name__}, request: its request type)")
+    answer = hints.get("return")
+    if operation.batch_key:  # a mapping of each key to its value, or to why there is none
+        values = get_args(answer)[-1:] if get_origin(answer) is dict else ()
+        fits = any(operation.result in {value, *get_args(value)[:1]} for value in values)
+    else:
+        fits = answer == operation.result
+    if not fits:
+        raise RegistryError(f"{name}: its handler does not return {operation.result}")
+
+
+async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
+    """After a migration a cached statement fails once; its transaction was rolled back whole, so run it again."""
+    try:
+        return await dispatch()
+    except asyncpg.InvalidCachedStatementError:
+        return await dispatch()
 
 
 def _context_type(operation: Operation) -> type:

@@ -7,7 +7,8 @@ from spine.storage.sessions import TEMPORARY, Connection
 from spine.storage.unit_of_work import UNREACHABLE, Database
 
 ROLE = """
-SELECT current_user, r.rolsuper OR r.rolbypassrls,
+SELECT current_user,
+    EXISTS (SELECT 1 FROM pg_roles g WHERE (g.rolsuper OR g.rolbypassrls) AND pg_has_role(r.oid, g.oid, 'MEMBER')),
     (SELECT string_agg(c.relname, ', ') FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
      AND c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
 FROM pg_roles r WHERE r.rolname = current_user
@@ -19,14 +20,14 @@ class UnsafeRole(MisuseError):
 
 
 async def refuse_unsafe_role(database: Database) -> None:
-    """Raise UnsafeRole when the connected role is a superuser, may bypass row-level security, or owns a table."""
+    """Raise UnsafeRole when the connected role, or one that it may become, bypasses row security or owns a table."""
     connection = await database.acquire()
     try:
         row = await connection.fetchrow(ROLE)
     finally:
         await database.release(connection)
     if row is None or row[1] or row[2]:
-        why = "is a superuser or has BYPASSRLS" if row is None or row[1] else f"owns {row[2]}"
+        why = "is, or may become, a superuser or one with BYPASSRLS" if row is None or row[1] else f"owns {row[2]}"
         raise UnsafeRole(f"refusing to serve: the role {row[0] if row else 'unknown'} {why}")
 
 

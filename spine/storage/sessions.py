@@ -29,6 +29,7 @@ TEMPORARY = (
     asyncpg.UndefinedTableError,
     asyncpg.InsufficientPrivilegeError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
 )
 
 
@@ -71,9 +72,7 @@ class ReadSession:
     async def fetch_together(self, reads: Sequence[Read[Any]]) -> list[list[Any]]:
         """Run several SELECTs as one statement; all of them answer, or it raises."""
         sql, slots = combined(tuple(read.statement for read in reads))
-        arguments = [
-            self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots
-        ]
+        arguments = [self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots]
         self.statements += 1
         self.round_trips += 1
         answers: list[list[Any]] = [[] for _ in reads]

@@ -62,6 +62,7 @@ async def append_steps(ctx: WriteContext, request: AppendSteps) -> RunChanged:
     refused = refusal(verdicts)
     if refused is not None:
         run = lifecycle.governance.follow(run, [structs.replace(refused, step_index=None)])
+        run = structs.replace(run, policy_violation=True)
         return await lifecycle.finish("StepsRefused", state, run, refused)
     run = lifecycle.add(state, run, new)
     run = lifecycle.governance.follow(run, verdicts)
