@@ -10,8 +10,9 @@ from rich.progress import Progress
 
 from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.migrate import migrate
-from tests.bench.data import Place, fill
+from tests.bench.data import fill
 from tests.bench.fleet import Fleet
+from tests.bench.place import Place
 from tests.bench.report import notes, table
 from tests.bench.run import Plan, measure
 

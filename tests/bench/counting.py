@@ -7,8 +7,8 @@ import httpx
 from msgspec import Struct
 
 from tests.bench.console import console_body
-from tests.bench.data import Place
-from tests.bench.serving import APPS
+from tests.bench.place import Place
+from tests.bench.serving import app_of
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -38,7 +38,7 @@ async def count(name: str, place: Place, key: str, first: int) -> Counts:
             super().__init__(*arguments, **named)
             self.add_query_logger(counted)
 
-    app = APPS[name](Place({**place.connect, "connection_class": CountingConnection}, place.data_dir))
+    app = app_of(name, Place({**place.connect, "connection_class": CountingConnection}, place.data_dir))
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     body = console_body(first)
     async with (

@@ -12,8 +12,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -31,6 +29,7 @@ from spine.services.clock import system_clock
 from spine.services.ids import tenant_id_of
 from spine.settings import Settings
 from tests.bench.fleet import FORBIDDEN_TOOL, Fleet, batches
+from tests.bench.place import Place
 
 PIECE = 200
 BATCH = 10
@@ -57,17 +56,6 @@ LIMITS = (
     ),
     CreateLimit(name="cost of a run", limit_type=LimitType.COST_USD, max_value=Decimal("0.08")),
 )
-
-
-class Place(Struct, frozen=True):
-    """Where the database is (arguments of asyncpg, as the app role) and the directory of the key pepper."""
-
-    connect: dict[str, Any]
-    data_dir: Path
-
-    def runtime(self) -> Runtime:
-        """A runtime on this database."""
-        return Runtime(Settings(data_dir=self.data_dir, key_environment="bench"), connect=self.connect)
 
 
 class Piece(Struct, frozen=True):
@@ -98,6 +86,11 @@ def fill(place: Place, fleet: Fleet, report: Callable[[int], None]) -> list[str]
     return keys
 
 
+def runtime_of(place: Place) -> Runtime:
+    """A runtime on this database."""
+    return Runtime(Settings(data_dir=place.data_dir, key_environment="bench"), connect=place.connect)
+
+
 def owner_of(tenant: str) -> Principal:
     """The tenant's owner, as the command line has it."""
     actor = Actor(ActorKind.HUMAN, "bench", "Benchmark")
@@ -107,7 +100,7 @@ def owner_of(tenant: str) -> Principal:
 @asynccontextmanager
 async def started(place: Place) -> AsyncIterator[Runtime]:
     """An open runtime."""
-    runtime = place.runtime()
+    runtime = runtime_of(place)
     await runtime.open()
     try:
         yield runtime

@@ -20,9 +20,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from spine.bootstrap import key_pepper
-from spine.settings import Settings
-from tests.bench.data import Place
 from tests.bench.hand_written_answer import Rows, answer
 from tests.bench.hand_written_sql import (
     BEGIN,
@@ -40,10 +37,12 @@ from tests.bench.hand_written_sql import (
     SIGNALS,
     STEPS,
 )
+from tests.bench.place import Place
 
 KEEP_S: Final = 1.0
 READERS: Final = frozenset({"VIEWER", "MEMBER", "ADMIN", "OWNER"})
 MAX_FIRST: Final = 100
+POOL_SIZE: Final = 10
 
 Connection = Any
 
@@ -124,12 +123,10 @@ class Console:
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         """A pool as large as the API's."""
-        settings = Settings(data_dir=self._place.data_dir)
-        async with asyncpg.create_pool(
-            **self._place.connect, min_size=1, max_size=settings.pool_size, reset=_keep
-        ) as pool:
+        pepper = (self._place.data_dir / "key-pepper").read_bytes()
+        async with asyncpg.create_pool(**self._place.connect, min_size=1, max_size=POOL_SIZE, reset=_keep) as pool:
             self._pool = pool
-            self._keys = Keys(pool, key_pepper(settings))
+            self._keys = Keys(pool, pepper)
             yield
 
     async def __call__(self, request: Request) -> Response:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from spine.contracts.spans import AttributeValue, SpanRecord
-from tests.bench.data import BATCH, Place, new_tenant, started
+from tests.bench.data import BATCH, new_tenant, started
 from tests.bench.fleet import batches
 from tests.bench.load import exchange, post
+from tests.bench.place import Place
 from tests.bench.serving import Server
 
 TENANT = "bench-ingest"

@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from tests.bench.console import Compared, check_equal, console_requests
 from tests.bench.counting import Counts, count
-from tests.bench.data import Place
 from tests.bench.fleet import Fleet
 from tests.bench.ingest import spans_per_second
 from tests.bench.load import Burst, burst
+from tests.bench.place import Place
 from tests.bench.serving import BY_HAND, OURS, Server, serving
 
 WARM_SECONDS = 0.5

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,16 +18,10 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
-from resolvers.http.app import create_app
-from tests.bench import hand_written
-from tests.bench.data import Place
+from tests.bench.place import Place
 
 OURS = "ours"
 BY_HAND = "hand-written"
-APPS: dict[str, Callable[[Place], Starlette]] = {
-    OURS: lambda place: create_app(place.runtime()),
-    BY_HAND: hand_written.create_app,
-}
 STOP_SECONDS = 10
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +32,18 @@ class Server(Struct, frozen=True):
     name: str
     port: int
     pid: int
+
+
+def app_of(name: str, place: Place) -> Starlette:
+    """The application of a server; a process loads the code of its own one alone."""
+    if name == OURS:
+        from resolvers.http.app import create_app  # noqa: PLC0415
+        from tests.bench.data import runtime_of  # noqa: PLC0415
+
+        return create_app(runtime_of(place))
+    from tests.bench import hand_written  # noqa: PLC0415
+
+    return hand_written.create_app(place)
 
 
 @contextmanager
@@ -84,7 +90,7 @@ class _AnnouncingServer(uvicorn.Server):
 
 async def _serve(name: str, place: Place) -> None:
     config = uvicorn.Config(
-        APPS[name](place),
+        app_of(name, place),
         loop="uvloop",
         http="httptools",
         lifespan="on",

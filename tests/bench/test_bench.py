@@ -15,8 +15,9 @@ from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.migrate import migrate
 from tests.bench.__main__ import plan_of
 from tests.bench.console import difference
-from tests.bench.data import Place, fill
+from tests.bench.data import fill
 from tests.bench.fleet import Fleet
+from tests.bench.place import Place
 from tests.bench.report import notes, table
 from tests.bench.run import Plan, measure
 
