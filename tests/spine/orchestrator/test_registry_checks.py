@@ -1,0 +1,166 @@
+"""What fails at start-up: every operation that could fail later, named."""
+
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from spine.bootstrap import Runtime
+from spine.contracts.access import Nothing
+from spine.contracts.enums import OperationKind
+from spine.contracts.errors import RegistryError
+from spine.contracts.operations import Operation
+from spine.contracts.runs import RunsByKey
+from spine.orchestrator.bridges import capabilities
+from spine.orchestrator.context import ReadContext, WriteContext
+from spine.orchestrator.handlers import OPERATIONS
+from spine.orchestrator.operation_registry import OperationRegistry
+from spine.services.clock import system_clock
+from spine.storage.unit_of_work import Database, DatabaseSettings
+from tests.spine.orchestrator.registries import CONFIG, READING, WRITING, Text, answer
+
+
+def registry() -> OperationRegistry:
+    return OperationRegistry(Database(DatabaseSettings(connect={})), system_clock, CONFIG)  # nothing is dispatched
+
+
+def not_a_coroutine(ctx: ReadContext, request: Nothing) -> str:
+    return ""
+
+
+async def of_another_context(ctx: WriteContext, request: Nothing) -> str:
+    return ""
+
+
+async def of_another_request(ctx: ReadContext, request: Text) -> str:
+    return ""
+
+
+async def of_another_result(ctx: ReadContext, request: Nothing) -> int:
+    return 1
+
+
+async def with_more_parameters(ctx: ReadContext, request: Nothing, more: int) -> str:
+    return str(more)
+
+
+async def without_annotations(ctx, request):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    return ""
+
+
+async def unresolvable(ctx: "Nowhere", request: Nothing) -> str:  # type: ignore[name-defined]  # noqa: F821
+    return ""
+
+
+async def no_mapping(ctx: ReadContext, request: RunsByKey) -> str:
+    return ""
+
+
+async def of_other_values(ctx: ReadContext, request: RunsByKey) -> dict[Any, int]:
+    return {}
+
+
+def wrong(base: Operation = READING, **changes: Any) -> Operation:
+    return structs.replace(base, **changes)
+
+
+WRONG = {
+    "a handler that is no function": wrong(handler=None),
+    "a handler that is a name": wrong(handler="answer"),
+    "a handler that does not wait": wrong(handler=not_a_coroutine),
+    "a handler whose types do not resolve": wrong(handler=unresolvable),
+    "a handler without types": wrong(handler=without_annotations),
+    "a READ with a write context": wrong(handler=of_another_context),
+    "a WRITE with a read context": wrong(WRITING, handler=answer, request=Nothing),
+    "a handler of another request": wrong(handler=of_another_request),
+    "a handler of another result": wrong(handler=of_another_result),
+    "a handler that wants more": wrong(handler=with_more_parameters),
+    "a dependency that no bridge offers": wrong(cross_domain_deps=("logs.no_such_capability",)),
+    "a dependency on no bridge": wrong(cross_domain_deps=("nowhere.traces_store_capability",)),
+    "a WRITE without a permission": wrong(WRITING, permission=None),
+    "a batch key that is no field": wrong(request=RunsByKey, handler=of_other_values, batch_key="keys", result=int),
+    "a batch that returns no mapping": wrong(request=RunsByKey, handler=no_mapping, batch_key="run_keys"),
+    "a batch of other values": wrong(request=RunsByKey, handler=of_other_values, batch_key="run_keys"),
+    "an idempotent request without a key": wrong(WRITING, handler=of_another_context, request=Nothing, idempotent=True),
+    "an idempotent READ": wrong(handler=of_another_request, request=Text, idempotent=True),
+}
+
+
+class TestRegistration:
+    @pytest.mark.parametrize("operation", WRONG.values(), ids=WRONG)
+    def test_refuses_what_would_fail_later_and_names_it(self, operation: Operation) -> None:
+        with pytest.raises(RegistryError, match=r"test\.(read|write)"):
+            registry().register([operation])
+
+    def test_takes_all_operations_or_none(self) -> None:
+        fresh = registry()
+        with pytest.raises(RegistryError):
+            fresh.register([READING, wrong(handler=None, name="test.other")])
+        assert fresh.operations == {}
+
+    def test_refuses_a_name_twice_at_once_and_one_after_the_other(self) -> None:
+        fresh = registry()
+        with pytest.raises(RegistryError, match=r"test\.read is registered twice"):
+            fresh.register([READING, READING])
+        fresh.register([READING])
+        with pytest.raises(RegistryError, match=r"test\.read is registered twice"):
+            fresh.register([READING])
+
+    def test_an_operation_cannot_leave_its_permission_out(self) -> None:
+        fields = {name: value for name, value in structs.asdict(READING).items() if name != "permission"}
+        with pytest.raises(TypeError, match="permission"):
+            Operation(**fields)
+
+    def test_an_operation_cannot_leave_its_dependencies_out(self) -> None:
+        fields = {name: value for name, value in structs.asdict(READING).items() if name != "cross_domain_deps"}
+        with pytest.raises(TypeError, match="cross_domain_deps"):
+            Operation(**fields)
+
+    def test_an_operation_is_frozen(self) -> None:
+        with pytest.raises(AttributeError):
+            READING.cost = 0  # type: ignore[misc]
+
+
+class TestFreezing:
+    @pytest.mark.parametrize("capability", sorted(capabilities() - {"logs.audit_ledger_write_capability"}))
+    def test_names_the_capability_that_nobody_uses(self, capability: str) -> None:
+        fresh = registry()
+        fresh.register(one for one in OPERATIONS if capability not in one.cross_domain_deps)
+        with pytest.raises(RegistryError, match=capability):
+            fresh.freeze()
+
+    def test_ends_registration(self) -> None:
+        fresh = registry()
+        fresh.register(OPERATIONS)
+        fresh.freeze()
+        with pytest.raises(RegistryError, match="frozen"):
+            fresh.register([READING])
+
+    async def test_comes_before_the_first_dispatch(self) -> None:
+        fresh = registry()
+        fresh.register(OPERATIONS)
+        with pytest.raises(RegistryError, match="not frozen"):
+            await fresh.execute("account.viewer", Nothing(), None)
+
+
+class TestTheProductsOperations:
+    def test_say_what_they_do_and_cost(self) -> None:
+        assert [one.name for one in OPERATIONS if not one.summary.endswith(".") or one.cost < 1] == []
+
+    def test_begin_with_their_domain(self) -> None:
+        domains = {one.name.partition(".")[0] for one in OPERATIONS}
+        bridged = {name.partition(".")[0] for name in capabilities()}
+        assert domains == bridged | {"account", "api_keys", "spine"}
+
+    def test_read_without_a_permission_only_what_is_the_callers_own(self) -> None:
+        free = {one.name for one in OPERATIONS if one.permission is None}
+        assert free == {"account.viewer", "spine.operations", "api_keys.authenticate"}
+
+    def test_run_before_the_tenant_is_known_only_to_authenticate(self) -> None:
+        assert {one.name for one in OPERATIONS if one.anonymous} == {"api_keys.authenticate"}
+
+    def test_are_idempotent_where_a_client_may_report_twice(self, runtime: Runtime) -> None:
+        found = {name for name, one in runtime.registry.operations.items() if one.idempotent}
+        assert found == {"activity.start_run", "activity.append_steps", "activity.complete_run"}
+        writes = {one.name for one in OPERATIONS if one.kind is OperationKind.WRITE}
+        assert found < writes
