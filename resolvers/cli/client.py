@@ -14,7 +14,7 @@ import schema
 
 DOCUMENTS: Final = Path(schema.__file__).parent / "operations"
 RETRIED: Final = frozenset({429, 502, 503, 504})
-TRIES: Final = 8
+TRIES: Final = 6
 LONGEST_WAIT_S: Final = 30.0
 TIMEOUT_S: Final = 60.0
 

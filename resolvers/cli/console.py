@@ -78,16 +78,23 @@ def until_interrupted() -> Iterator[None]:
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
+    stop_at_hang_up()
     try:
         yield
     except KeyboardInterrupt:
         complain("stopped")
 
 
+def stop_at_hang_up() -> None:
+    """Let a closed terminal end the program in order, unless somebody (nohup) said that it should go on."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))
+
+
 def stop_undisturbed() -> None:
     """From here on only kill -9 interrupts: what remains is to stop what was started."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -12,10 +12,11 @@ import httpx
 import typer
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from resolvers.cli import logs
-from resolvers.cli.console import complain, stop_undisturbed
+from resolvers.cli.console import complain, stop_at_hang_up, stop_undisturbed
 from resolvers.http.app import create_app
 from spine.bootstrap import Runtime
 from spine.settings import Settings
@@ -58,8 +59,9 @@ def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str
 
 def _run_many(config: uvicorn.Config, listener: socket.socket) -> None:
     supervisor = Multiprocess(config, [listener])
+    stop_at_hang_up()  # the supervisor would restart its processes
     supervisor.run()
-    if not supervisor.signal_queue and any(process.exitcode == 3 for process in supervisor.processes):  # noqa: PLR2004
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise typer.Exit(1)
 
 

@@ -1,0 +1,67 @@
+"""The commands that need no server: schema, operations, config, migrate."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from resolvers.cli import schema as schema_command
+from resolvers.cli.main import app
+from spine.settings import Settings
+from tests.resolvers.cli.processes import hoc
+
+RUN = CliRunner()
+
+
+class TestSchema:
+    def test_the_committed_schema_is_what_is_served(self) -> None:
+        assert RUN.invoke(app, ["schema", "export", "--check"]).exit_code == 0
+
+    def test_a_difference_is_found_and_mended(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = tmp_path / "schema.graphql"
+        file.write_text("type Query { nothing: Int }\n")
+        monkeypatch.setattr(schema_command, "SCHEMA_FILE", file)
+        assert RUN.invoke(app, ["schema", "export", "--check"]).exit_code == 1
+        assert file.read_text().startswith("type Query { nothing")
+        assert RUN.invoke(app, ["schema", "export"]).exit_code == 0
+        assert RUN.invoke(app, ["schema", "export", "--check"]).exit_code == 0
+
+
+class TestOperations:
+    def test_every_operation_is_a_row(self) -> None:
+        shown = RUN.invoke(app, ["operations"]).stdout
+        assert "activity.run_evidence" in shown
+        assert "incidents.incidents_for_run_capability" in shown
+        assert "runs:write" in shown
+
+
+class TestConfig:
+    def test_every_setting_says_where_it_comes_from(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOC_WORKERS", "3")
+        monkeypatch.setenv("DATABASE_URL", "postgresql://app:s3cret@db/hoc")
+        monkeypatch.setenv("HOC_KEY_PEPPER", "s3cret")
+        shown = RUN.invoke(app, ["config", "show", "--port", "1234"]).stdout
+        rows = {line.split("│")[1].strip(): line for line in shown.splitlines() if line.startswith("│")}
+        assert len(rows) == len(Settings.model_fields)
+        assert "│ 3 " in rows["HOC_WORKERS"]
+        assert "environment" in rows["HOC_WORKERS"]
+        assert "flag" in rows["HOC_PORT"]
+        assert "default" in rows["HOC_HOST"]
+        assert "(hidden)" in rows["DATABASE_URL"]
+        assert "s3cret" not in shown
+
+
+class TestMigrate:
+    def test_the_roles_are_printed_as_sql(self) -> None:
+        assert "CREATE ROLE hoc_app LOGIN" in RUN.invoke(app, ["migrate", "--print-roles"]).stdout
+
+    def test_an_empty_directory_is_migrated(self, tmp_path: Path) -> None:
+        done = hoc("migrate", "--data-dir", tmp_path / "hoc")
+        assert (done.returncode, done.stdout.startswith("the database is at revision")) == (0, True)
+
+
+class TestTheProgram:
+    def test_it_says_what_it_can_do(self) -> None:
+        shown = RUN.invoke(app, ["--help"]).stdout
+        commands = ("demo", "serve", "migrate", "ingest", "operations", "keys", "schema", "config")
+        assert [name for name in commands if name not in shown] == []
