@@ -36,6 +36,7 @@ MAX_TEXT = 1_000
 MAX_STEPS = 500
 MAX_KEY = 200
 MAX_INT = 2**53 - 1
+MAX_NS = 2**63 - 1
 FORBIDDEN_AGENTS = frozenset({"", "legacy-unknown"})
 FORBIDDEN_ORIGINS = frozenset({"", "legacy-migration"})
 TRACE_ID_LENGTH = 32
@@ -62,7 +63,7 @@ def check_start(request: StartRun) -> None:
     if request.origin_system_id in FORBIDDEN_ORIGINS:
         raise RunValidationFailed("ATTR_ORIGIN_SYSTEM_MISSING", "a run names its origin", field="originSystemId")
     _check_key(request.idempotency_key)
-    check_instant(request.started_at, "startedAt")
+    _check_time(request.started_at, "startedAt")
     if not request.project_id:
         raise ValidationFailed("a run names its project", field="projectId")
     _check_lengths(request, ("goal",))
@@ -84,8 +85,8 @@ def check_steps(request: AppendSteps) -> None:
         raise ValidationFailed("two steps have the same stepId", field="steps")
     for step in request.steps:
         _check_lengths(step, ("input", "output"))
-        check_instant(step.started_at, "steps")
-        check_instant(step.ended_at, "steps")
+        _check_time(step.started_at, "steps")
+        _check_time(step.ended_at, "steps")
         if not step.step_id or not step.name:
             raise ValidationFailed("a step has an id and a name", field="steps")
         if step.ended_at < step.started_at:
@@ -98,13 +99,20 @@ def check_complete(request: CompleteRun) -> None:
     _check_key(request.idempotency_key)
     if request.status is RunStatus.RUNNING:
         raise ValidationFailed("a run ends SUCCEEDED, FAILED, FAILED_POLICY or CANCELLED", field="status")
-    check_instant(request.completed_at, "completedAt")
+    _check_time(request.completed_at, "completedAt")
     _check_lengths(request, ())
 
 
 def _check_key(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY:
         raise ValidationFailed(f"an idempotency key has 1 to {MAX_KEY} characters", field="idempotencyKey")
+
+
+def _check_time(instant: datetime | None, field: str) -> None:
+    """Times of runs and steps are kept in nanoseconds, which end in the year 2262."""
+    check_instant(instant, field)
+    if instant is not None and to_ns(instant) > MAX_NS:
+        raise ValidationFailed(f"{field} is out of range", field=field)
 
 
 def _check_lengths(request: msgspec.Struct, unbounded: Iterable[str]) -> None:
