@@ -43,6 +43,7 @@ LIKE_SPECIAL = re.compile(r"[\\%_]")
 NOW = bindparam("now_ns", type_=BigInteger)
 STALLED_NS = bindparam("stalled_ns", type_=BigInteger)
 LIMIT = bindparam("limit", type_=BigInteger)
+PAGE_COLUMNS = tuple(runs.c[name] for name in (*COLUMNS, "time_limit_ms"))
 MINE = and_(runs.c.tenant_id == TENANT, ~runs.c.withdrawn)
 
 
@@ -88,7 +89,7 @@ def run_groups(request: CountRuns, clock: RunClock) -> Read[tuple[str | None, in
 @lru_cache(maxsize=512)
 def _page(filtered: frozenset[str], order: RunOrder, *, after: bool) -> Select[Any]:
     descending = order is RunOrder.STARTED_AT_DESC
-    page = _filtered(select(runs), filtered)
+    page = _filtered(select(*PAGE_COLUMNS), filtered)
     if after:
         place = func.row(runs.c.started_ns, runs.c.id)
         cursor = func.row(bindparam("after_ns", type_=BigInteger), bindparam("after_id", type_=Uuid()))
@@ -101,7 +102,7 @@ def _page(filtered: frozenset[str], order: RunOrder, *, after: bool) -> Select[A
 @lru_cache(maxsize=1)
 def _by_key() -> Select[Any]:
     wanted = runs.c.id == func.any(bindparam("run_keys", type_=ARRAY(Uuid())))
-    return _summarised(select(runs).where(MINE, wanted), descending=True)
+    return _summarised(select(*PAGE_COLUMNS).where(MINE, wanted), descending=True)
 
 
 def _summarised(inner: Select[Any], *, descending: bool) -> Select[Any]:
@@ -171,6 +172,7 @@ def _medians(agents: Select[Any], name: str) -> FromClause:
         )
         .order_by(past.c.started_ns.desc())
         .limit(HISTORY)
+        .correlate(agent)
         .subquery("history")
     )
     median = select(func.percentile_cont(0.5).within_group(history.c.taken_ns)).select_from(history).scalar_subquery()

@@ -1,5 +1,6 @@
 """The ASGI application: its routes over one runtime, which lives as long as it does."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,16 @@ from schema.batched import check_batched_fields
 from schema.export import sdl
 from spine.bootstrap import Runtime
 from spine.contracts.errors import HocError
+
+
+def settle() -> None:
+    """Take what start-up made out of the garbage collector's sight, and let it look less often.
+
+    Measured on the console query: a quarter of its CPU went into collections that found nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
@@ -42,6 +53,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
         await runtime.open(migrating=migrating)
         try:
             check_batched_fields(schema, runtime.registry.operations)
+            settle()
             yield
         finally:
             await runtime.close()
