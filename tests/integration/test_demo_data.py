@@ -1,0 +1,97 @@
+"""The demo's data, walked over the whole SDL: no field is constant, and no other tenant sees any of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.crawl import Crawler, is_constant
+from tests.resolvers.cli.processes import Server
+from tests.spine.storage.embedded.processes import wait_for
+
+LISTS = ("agents", "auditEntries", "incidents", "limits", "modelPrices", "policyRules", "runs", "signals")
+NODES = ("Run", "Signal", "Incident", "PolicyRule", "Limit")
+
+CONSTANT = {
+    "IntegrityVerification.firstBreak": "nothing in the demo is tampered with; the tampering tests see every kind",
+    "FirstBreak.kind": "as firstBreak",
+    "FirstBreak.stepIndex": "as firstBreak",
+}
+"""Fields that show one value on the demo data, each with its reason and what shows the others."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo with its fleet played, as a newcomer starts it."""
+    with Server(tmp_path_factory.mktemp("demo") / "hoc", command="demo") as server:
+        wait_for(lambda: "Ctrl-C" in server.stdout, "the demo's last line")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def owner(demo: Server) -> Crawler:
+    """Everything that the demo's owner can see."""
+    crawler = Crawler(demo.url, demo.new_key(tenant="demo"))
+    walk(crawler)
+    return crawler
+
+
+def walk(crawler: Crawler) -> None:
+    """Ask every list root for all below its rows, and the other roots."""
+    for name in LISTS:
+        answer = crawler.crawl(name, "(first: 100)")
+        assert "errors" not in answer, (name, answer)
+    for name in ("viewer", "operations"):
+        crawler.crawl(name)
+    for grouping in crawler.schema.type_map["RunGrouping"].values:  # type: ignore[attr-defined]
+        crawler.crawl("runStats", f"(groupBy: {grouping})")
+
+
+class TestNoConstantFields:
+    def test_every_enum_field_has_two_values_and_every_nullable_one_a_value(self, demo: Server, owner: Crawler) -> None:
+        scopes = ("--scope", "runs:read", "--scope", "policies:read")
+        machine = Crawler(demo.url, demo.new_key(*scopes, role="MACHINE", tenant="demo"))
+        machine.crawl("viewer")
+        machine.crawl("runs", "(first: 5)")
+        constant = {
+            name for name, field in owner.fields() if is_constant(field, owner.values[name] + machine.values[name])
+        }
+        assert constant == set(CONSTANT)
+
+
+class TestTenants:
+    def test_another_tenant_sees_nothing_in_any_list(self, demo: Server, owner: Crawler) -> None:
+        stranger = Crawler(demo.url, demo.new_key(tenant="stranger"))
+        for name in LISTS:
+            answer = stranger.crawl(name, "(first: 100)")
+            assert "errors" not in answer
+        for kind in (*NODES, "Agent"):
+            assert owner.ids[kind], kind
+            assert not stranger.ids[kind], kind
+        own_entries = {"TenantCreated", "ApiKeyCreated"}
+        assert set(stranger.values["AuditEntry.eventType"]) == own_entries
+        counted = stranger.crawl("runStats", "(groupBy: STATUS)")
+        assert counted["data"]["runStats"]["total"] == 0
+
+    def test_a_foreign_node_answers_exactly_as_an_absent_one(self, demo: Server, owner: Crawler) -> None:
+        stranger = Crawler(demo.url, demo.new_key(tenant="stranger"))
+        for kind in NODES:
+            foreign = min(owner.ids[kind])
+            absent = foreign[:-2] + ("AA" if foreign[-2:] != "AA" else "BA")
+            query = "query($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }"
+            answers = [stranger.ask(query, {"id": one}) for one in (foreign, absent)]
+            told = [[(e["message"], e["extensions"]["code"], e["path"]) for e in one["errors"]] for one in answers]
+            assert [one["data"] for one in answers] == [{"node": None, "nodes": [None]}] * 2, kind
+            assert told[0] == told[1], kind
+            assert {code for _, code, _ in told[0]} == {"NOT_FOUND"}
+
+    def test_a_foreign_run_is_absent_for_the_mutations_too(self, demo: Server, owner: Crawler) -> None:
+        stranger = Crawler(demo.url, demo.new_key(tenant="stranger"))
+        signal, rule, limit = (min(owner.ids[kind]) for kind in ("Signal", "PolicyRule", "Limit"))
+        asked = {
+            "acknowledgeSignal": f'{{ id: "{signal}" }}',
+            "retirePolicyRule": f'{{ id: "{rule}", reason: "no longer" }}',
+            "disableLimit": f'{{ id: "{limit}", reason: "no longer" }}',
+        }
+        for mutation, given in asked.items():
+            answer = stranger.ask(f"mutation {{ {mutation}(input: {given}) {{ userErrors {{ code }} }} }}")
+            assert answer["data"][mutation]["userErrors"] == [{"code": "NOT_FOUND"}], (mutation, answer)
