@@ -291,5 +291,6 @@ describe(
     INVARIANT_VIOLATION="A business invariant would break.",
     UNAVAILABLE="Something did not answer in time; try again.",
     UNKNOWN_OPERATION="There is no such operation.",
+    UNREADABLE="A stored object cannot be shown as it is stored; its proof says where it differs.",
     INTERNAL="Something unexpected failed; the request id leads to the log.",
 )

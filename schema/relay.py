@@ -42,7 +42,7 @@ class PageInfo:
 class Edge(Generic[T]):
     """One row of a connection."""
 
-    node: T = strawberry.field(description="The row.")
+    node: T | None = strawberry.field(description="The row; null, with an error, when it cannot be read.")
     cursor: str = strawberry.field(description="Its place in the list.")
 
 
@@ -51,7 +51,7 @@ class Connection(Generic[T]):
     """What every list that can grow is answered with; `PageView` and `NestedView` are such objects."""
 
     edges: list[Edge[T]] = strawberry.field(description="The rows with their cursors.")
-    nodes: list[T] = strawberry.field(description="The rows.")
+    nodes: list[T | None] = strawberry.field(description="The rows; null, with an error, for one that cannot be read.")
     total_count: int = strawberry.field(description="How many rows the whole list has.")
     page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
 

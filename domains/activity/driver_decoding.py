@@ -8,6 +8,7 @@ import msgspec
 from domains.activity.driver import ENUMS
 from spine.contracts.actors import Actor
 from spine.contracts.enums import EvidenceHealth, LatencyBucket, Scope
+from spine.contracts.errors import Unreadable
 from spine.contracts.runs import EvaluationOfLimit, PolicyContext, RunSummary
 from spine.contracts.scalars import BigInt
 from spine.contracts.statements import Row
@@ -75,6 +76,17 @@ _context_decoder = msgspec.json.Decoder(PolicyContext)
 def usd(micro_usd: int | None) -> Decimal | None:
     """Micro-USD as US dollars."""
     return None if micro_usd is None else Decimal(micro_usd).scaleb(-6)
+
+
+UNDECODABLE = (ValueError, TypeError, LookupError, OverflowError)
+
+
+def summary_or_error(row: Row) -> RunSummary | Unreadable:
+    """One row as a run, or the error that stands for it: one unreadable row never takes its page with it."""
+    try:
+        return decode_summary(row)
+    except UNDECODABLE:
+        return Unreadable("run")
 
 
 def decode_summary(row: Row) -> RunSummary:

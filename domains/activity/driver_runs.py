@@ -28,9 +28,10 @@ from sqlalchemy import (
 )
 
 from domains.activity.driver import TENANT
-from domains.activity.driver_decoding import COLUMNS, decode_summary
+from domains.activity.driver_decoding import COLUMNS, summary_or_error
 from domains.activity.tables import runs
 from spine.contracts.enums import CostStatus, EvidenceHealth, LatencyBucket, RiskLevel, RunState
+from spine.contracts.errors import Unreadable
 from spine.contracts.runs import CountRuns, ListRuns, RunFilter, RunGrouping, RunOrder, RunSummary
 from spine.contracts.statements import Read
 from spine.services.clock import to_ns
@@ -47,6 +48,10 @@ PAGE_COLUMNS = tuple(runs.c[name] for name in (*COLUMNS, "time_limit_ms"))
 MINE = and_(runs.c.tenant_id == TENANT, ~runs.c.withdrawn)
 
 
+PlacedRun = tuple[int, UUID, RunSummary | Unreadable]
+"""A run with its place in the list; an error stands for a row that cannot be read."""
+
+
 class RunClock(Struct, frozen=True):
     """What is computed when read needs to know: the time, and the silence after which a live run is STALLED."""
 
@@ -58,14 +63,14 @@ class RunClock(Struct, frozen=True):
         return {"now_ns": self.now_ns, "stalled_ns": self.stalled_ns}
 
 
-def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock) -> Read[tuple[int, RunSummary]]:
-    """One row more than `first` with its started_ns, in the asked order, after the given (started_ns, id)."""
+def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock) -> Read[PlacedRun]:
+    """One row more than `first` with its (started_ns, id), in the asked order, after the given place."""
     filtered, params = filter_params(request.filter)
     params |= clock.params() | {"limit": request.page.first + 1}
     if after is not None:
         params |= {"after_ns": after[0], "after_id": after[1]}
     statement = _page(filtered, request.order, after=after is not None)
-    return Read(statement, params, lambda row: (row[STARTED], decode_summary(row)))
+    return Read(statement, params, lambda row: (row[STARTED], row[0], summary_or_error(row)))
 
 
 def runs_count(wanted: RunFilter, clock: RunClock) -> Read[int]:
@@ -74,9 +79,10 @@ def runs_count(wanted: RunFilter, clock: RunClock) -> Read[int]:
     return Read(_count(filtered), params | clock.params(), lambda row: int(row[0]))
 
 
-def run_summaries(run_keys: Sequence[UUID], clock: RunClock) -> Read[RunSummary]:
+def run_summaries(run_keys: Sequence[UUID], clock: RunClock) -> Read[PlacedRun]:
     """The runs with these keys; a withdrawn run is absent."""
-    return Read(_by_key(), clock.params() | {"run_keys": list(run_keys)}, decode_summary)
+    params = clock.params() | {"run_keys": list(run_keys)}
+    return Read(_by_key(), params, lambda row: (row[STARTED], row[0], summary_or_error(row)))
 
 
 def run_groups(request: CountRuns, clock: RunClock) -> Read[tuple[str | None, int, int]]:

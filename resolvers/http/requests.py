@@ -24,6 +24,7 @@ STATUS: Final = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.POLICY_DENIED: 403,
     ErrorCode.INVARIANT_VIOLATION: 409,
+    ErrorCode.UNREADABLE: 500,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.UNKNOWN_OPERATION: 500,
     ErrorCode.INTERNAL: 500,

@@ -12,6 +12,7 @@ HocError
 ├── Conflict                 the state, or an idempotency key used with another body, forbids it
 ├── PolicyDenied             a BLOCK rule or a blocking limit refused the action
 ├── InvariantViolated        a business invariant (BI-…) would break
+├── Unreadable               a stored row holds what this server never writes; others are not affected
 ├── Unavailable              a dependency did not answer in time; retry later
 ├── UnknownOperation         no such operation is registered
 └── InternalError            everything unexpected, masked; the request id leads to the log
@@ -36,6 +37,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "CONFLICT"
     POLICY_DENIED = "POLICY_DENIED"
     INVARIANT_VIOLATION = "INVARIANT_VIOLATION"
+    UNREADABLE = "UNREADABLE"
     UNAVAILABLE = "UNAVAILABLE"
     UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
     INTERNAL = "INTERNAL"
@@ -154,6 +156,15 @@ class InvariantViolated(HocError):
     def __init__(self, invariant: str, message: str) -> None:
         super().__init__(f"{invariant}: {message}")
         self.invariant = invariant
+
+
+class Unreadable(HocError):
+    """A stored object holds what this server never writes, so it cannot be shown; its proof says where it differs."""
+
+    code = ErrorCode.UNREADABLE
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"this {kind} cannot be read as it is stored")
 
 
 class Unavailable(HocError):

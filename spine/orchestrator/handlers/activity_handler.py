@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.activity import driver_agents, driver_runs, driver_signals, engine_reports
 from spine.contracts.enums import AuditEntityType, OperationKind, Permission
-from spine.contracts.errors import NotFound, ValidationFailed
+from spine.contracts.errors import NotFound, Unreadable, ValidationFailed
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Invariant, Operation
 from spine.contracts.paging import NestedPage, Page
@@ -77,8 +77,8 @@ def _clock(ctx: ReadContext) -> driver_runs.RunClock:
     return driver_runs.RunClock(to_ns(ctx.now), ctx.config.stalled_after_s * 1_000_000_000)
 
 
-async def list_runs(ctx: ReadContext, request: ListRuns) -> Page[RunSummary]:
-    """A page of runs."""
+async def list_runs(ctx: ReadContext, request: ListRuns) -> Page[RunSummary | Unreadable]:
+    """A page of runs; an error stands for one that cannot be read."""
     first = first_of(request.page)
     after = None if request.page.after is None else RUNS.values(request.page.after)
     clock = _clock(ctx)
@@ -87,17 +87,17 @@ async def list_runs(ctx: ReadContext, request: ListRuns) -> Page[RunSummary]:
     total = await ctx.session.fetch_one(driver_runs.runs_count(request.filter, clock)) if request.count else None
     shown = rows[:first]
     return Page(
-        nodes=[run for _, run in shown],
-        cursors=[RUNS.cursor(started_ns, run.key) for started_ns, run in shown],
+        nodes=[run for _, _, run in shown],
+        cursors=[RUNS.cursor(started_ns, key) for started_ns, key, _ in shown],
         has_next_page=len(rows) > first,
         total_count=total,
     )
 
 
-async def runs_by_key(ctx: ReadContext, request: RunsByKey) -> dict[UUID, RunSummary]:
-    """The runs that exist of these keys."""
+async def runs_by_key(ctx: ReadContext, request: RunsByKey) -> dict[UUID, RunSummary | Unreadable]:
+    """The runs that exist of these keys; an error stands for one that cannot be read."""
     runs = await ctx.session.fetch(driver_runs.run_summaries(request.run_keys, _clock(ctx)))
-    return {run.key: run for run in runs}
+    return {key: run for _, key, run in runs}
 
 
 async def run_stats(ctx: ReadContext, request: CountRuns) -> RunStats:
@@ -199,7 +199,7 @@ OPERATIONS = (
         name="activity.runs",
         kind=OperationKind.READ,
         request=ListRuns,
-        result=Page[RunSummary],
+        result=Page[RunSummary | Unreadable],
         handler=list_runs,
         permission=Permission.RUNS_READ,
         cross_domain_deps=(),
