@@ -71,7 +71,8 @@ def _rewritten(document: Any, rewrite: Any) -> Any:
 
 def protobuf_of(document: object) -> bytes:
     base64_ids = _rewritten(document, lambda text: base64.b64encode(bytes.fromhex(text)).decode())
-    return json_format.ParseDict(base64_ids, ExportTraceServiceRequest()).SerializeToString()
+    message = json_format.ParseDict(base64_ids, ExportTraceServiceRequest())
+    return bytes(message.SerializeToString())
 
 
 def json_of(request: ExportTraceServiceRequest) -> bytes:
