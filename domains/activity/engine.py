@@ -54,6 +54,7 @@ def fold(
     for step in steps:
         if step.span_id in assigned:
             members[assigned[step.span_id]].append(step)
+    active = [_with_model(run, members[run.id]) for run in active]
     totals = total_up(active, steps, members, lineage.causes, cost_of)
     missing = sum(1 for step in steps if lineage.is_orphan(step))
     folded = [
@@ -131,18 +132,24 @@ def without_circles(parents: Mapping[str, str | None]) -> dict[str, str | None]:
     return causes
 
 
+def _with_model(run: RunRow, members: Sequence[KnownStep]) -> RunRow:
+    """The run with its own provider and model, else those of its first call that names one."""
+    calls = sorted((s for s in members if s.model or s.provider), key=lambda s: (s.started_ns, s.span_id))
+    return structs.replace(
+        run,
+        provider=run.own_provider or next((call.provider for call in calls if call.provider), None),
+        provider_type=run.provider_type if run.own_provider else _family(calls),
+        model=run.own_model or next((call.model for call in calls if call.model), None),
+    )
+
+
 def _folded(
     run: RunRow, members: Sequence[KnownStep], totals: Totals, parent: UUID | None, missing: int, refused: int
 ) -> RunRow:
-    calls = sorted((s for s in members if s.model or s.provider), key=lambda s: (s.started_ns, s.span_id))
-    provider = run.own_provider or next((call.provider for call in calls if call.provider), None)
     heard = [run.last_seen_ns, *(max(step.started_ns, step.ended_ns) for step in members)]
     return structs.replace(
         run,
         parent_run_id=parent,
-        provider=provider,
-        provider_type=run.provider_type if run.own_provider else _family(calls),
-        model=run.own_model or next((call.model for call in calls if call.model), None),
         last_seen_ns=max(heard),
         input_tokens=totals.input_tokens,
         output_tokens=totals.output_tokens,
