@@ -98,7 +98,7 @@ class Trace:
         names = {run.id: run.agent_name for run in self.runs.values()}
         return {
             name: (
-                structs.replace(run, id=None, parent_run_id=None),  # type: ignore[arg-type]
+                structs.replace(run, id=None, parent_run_id=None),
                 names.get(run.parent_run_id) if run.parent_run_id else None,
                 self.steps_of(name),
             )
