@@ -69,14 +69,17 @@ def drop_database(maintenance: PostgresAddress, name: str) -> None:
 
 
 def grant_access(maintenance: PostgresAddress, name: str) -> None:
-    """Let only our roles connect, and only the owner create in schema public; repeats harmlessly."""
+    """Let only our roles connect; repeats harmlessly, also while migrations run.
+
+    Schema public needs nothing: since PostgreSQL 15 only a database's owner creates in it. Saying so again would meet
+    a migration that grants on the same schema: "tuple concurrently updated".
+    """
     database = quote_identifier(name)
 
     async def grant(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         await connection.execute(
             f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC;"
             f"GRANT CONNECT ON DATABASE {database} TO {OWNER_ROLE}, {APP_ROLE};"
-            "REVOKE CREATE ON SCHEMA public FROM PUBLIC;"
         )
 
     target = PostgresAddress(maintenance.host, maintenance.port, maintenance.user, name)
