@@ -166,17 +166,21 @@ def retire_costly(client: Client) -> None:
 def answer_signals(client: Client, base: datetime) -> None:
     """People read some of the signals: acknowledge, suppress, escalate, reopen."""
     found = client.query("signals", "SignalsInbox", first=100)["signals"]["nodes"]
-    ids = [one["id"] for one in sorted(found, key=lambda one: (one["type"], one["summary"], one["fingerprint"]))]
+    found.sort(key=lambda one: (one["createdAt"], one["type"], one["summary"]))
+    degraded = [one["id"] for one in found if one["type"] == "EVIDENCE_DEGRADED"]
+    costly = [one["id"] for one in found if one["type"] == "COST_RISK"]
+    blocked = [one["id"] for one in found if one["type"] == "POLICY_BREACH" and one["severity"] == "HIGH"]
     until = (base + timedelta(days=7)).isoformat()
-    for signal_id in ids[:6]:
+    for signal_id in (*degraded, *costly):
         client.mutate("signals", "AcknowledgeSignal", {"id": signal_id, "reason": "seen"})
-    for signal_id in ids[4:8]:
+    for signal_id in degraded[:2]:
         client.mutate(
             "signals", "SuppressSignal", {"id": signal_id, "until": until, "reason": "known; fixed next week"}
         )
-    for signal_id in ids[8:11]:
+    for signal_id in blocked:
         client.mutate("signals", "EscalateSignal", {"id": signal_id, "reason": "for the agent's owner"})
-    client.mutate("signals", "ReopenSignal", {"id": ids[0], "reason": "it came back"})
+    for signal_id in costly:
+        client.mutate("signals", "ReopenSignal", {"id": signal_id, "reason": "it came back"})
 
 
 def _named(client: Client, listing: str) -> dict[str, dict[str, Any]]:
