@@ -6,6 +6,7 @@ operation. Nothing but a `UUID` object and integers is ever put into the text th
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,12 +80,15 @@ class Database:
             await self._pool.release(connection)
 
     async def give_up(self, connection: Connection) -> None:
-        """Roll back and give the connection back, or end it when it cannot even do that; never fails."""
+        """Roll back and give the connection back, or end it when it cannot even do that; never fails.
+
+        The pool takes a connection that the server ended back by itself; whatever is asked of it then raises.
+        """
         try:
-            if not connection.is_closed():
-                await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, *UNREACHABLE):
-            connection.terminate()
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
         finally:
             await self.release(connection)
 
