@@ -12,12 +12,15 @@ import secrets
 
 from msgspec import Struct
 
-from spine.contracts.access import CreateKey
+from spine.contracts.access import ChangeKey, CreateKey
 from spine.contracts.enums import Role
 from spine.contracts.errors import KeyFrozen, Unauthenticated, ValidationFailed
+from spine.services.instants import check_instant
+from spine.services.texts import check_text
 
 FORM = re.compile(r"hoc_([a-z0-9]{1,12})_([a-z2-7]{16})_([a-z2-7]{32})")
 MAX_NAME = 100
+MAX_REASON = 1024
 
 
 class PresentedKey(Struct, frozen=True):
@@ -58,10 +61,15 @@ def admit(pepper: bytes, parts: PresentedKey, stored_hash: bytes, status: str) -
 
 def check_new_key(request: CreateKey) -> None:
     """A MACHINE key needs scopes, since empty scopes mean nothing; another role has its own rights only."""
-    if not 1 <= len(request.name) <= MAX_NAME:
-        raise ValidationFailed(f"a key's name has 1 to {MAX_NAME} characters", field="name")
+    check_text(request.name, "name", MAX_NAME)
+    check_instant(request.expires_at, "expiresAt")
     if (request.role is Role.MACHINE) != bool(request.scopes):
         raise ValidationFailed("scopes belong to MACHINE keys, which need at least one", field="scopes")
+
+
+def check_change(request: ChangeKey) -> None:
+    """A key is frozen, thawed or revoked for a reason."""
+    check_text(request.reason, "reason", MAX_REASON)
 
 
 def _random(size: int) -> str:

@@ -123,9 +123,9 @@ OPERATIONS = (
         )
         for handler, request, result, validate, summary in (
             (create_key, CreateKey, KeyCreated, engine.check_new_key, "Make a key and show it once."),
-            (freeze_key, ChangeKey, KeyChanged, None, "Refuse a key until it is unfrozen."),
-            (unfreeze_key, ChangeKey, KeyChanged, None, "Admit a frozen key again."),
-            (revoke_key, ChangeKey, KeyChanged, None, "Refuse a key for good."),
+            (freeze_key, ChangeKey, KeyChanged, engine.check_change, "Refuse a key until it is unfrozen."),
+            (unfreeze_key, ChangeKey, KeyChanged, engine.check_change, "Admit a frozen key again."),
+            (revoke_key, ChangeKey, KeyChanged, engine.check_change, "Refuse a key for good."),
         )
     ),
 )
