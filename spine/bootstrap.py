@@ -174,7 +174,9 @@ def explained(error: BaseException) -> str | None:
     if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl):
         cause = error.__cause__
         return f"{error}: {cause}" if isinstance(cause, OSError | asyncpg.PostgresError) else str(error)
-    return f"PostgreSQL refused: {error}" if isinstance(error, asyncpg.PostgresError) else None
+    if isinstance(error, asyncpg.PostgresError):
+        return f"PostgreSQL refused: {error}"
+    return str(error) if isinstance(error, OSError) and error.errno is not None else None
 
 
 def build_registry(database: Database, settings: Settings, clock: Clock) -> OperationRegistry:

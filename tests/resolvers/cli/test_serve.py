@@ -45,6 +45,11 @@ class TestServing:
         assert f"port {port}" in refused(answer.returncode, answer.stderr)
         assert not (tmp_path / "hoc").exists()
 
+    def test_a_data_directory_that_cannot_be_made_is_one_line(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        answer = hoc("serve", "--port", 0, "--data-dir", tmp_path / "file" / "hoc")
+        assert "Not a directory" in refused(answer.returncode, answer.stderr)
+
     def test_a_wrong_setting_is_named_without_its_value(self) -> None:
         answer = hoc("serve", HOC_POOL_SIZE="s3cret")
         assert answer.returncode == 2
