@@ -1,10 +1,8 @@
 """The OTLP wire as a whole: both encodings read alike, bodies are limited, answers are as the specification says."""
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -67,10 +65,8 @@ class TestBothEncodings:
         sent = sum(len(scoped.spans) for group in request.resource_spans for scoped in group.scope_spans)
         assert len(from_json.spans) + len(from_json.refused) == sent
 
-    @pytest.mark.skipif("HOC_SAMPLE_OTLP" not in os.environ, reason="HOC_SAMPLE_OTLP names no OTLP/JSON lines file")
-    def test_a_whole_file_of_real_runs_reads_the_same_from_both(self) -> None:
-        lines = Path(os.environ["HOC_SAMPLE_OTLP"]).read_bytes().splitlines()
-        for line in lines:
+    def test_a_whole_file_of_real_runs_reads_the_same_from_both(self, sample_lines: list[bytes]) -> None:
+        for line in sample_lines:
             batch = decode_export(line, JSON, None, limit=LIMIT)
             assert batch.spans
             assert batch.refused == ()
