@@ -107,9 +107,7 @@ class TestBadRequests:
 
 
 class TestAuthentication:
-    @pytest.mark.parametrize(
-        "header", [None, "", "Bearer", "Basic abc", "Bearer hoc_test_x_y", "Bearer " + "k" * 300]
-    )
+    @pytest.mark.parametrize("header", [None, "", "Bearer", "Basic abc", "Bearer hoc_test_x_y", "Bearer " + "k" * 300])
     async def test_without_a_valid_key_nothing_is_parsed(self, client: httpx.AsyncClient, header: str | None) -> None:
         headers = {"content-type": "application/json"} | ({} if header is None else {"authorization": header})
         async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as nobody:
