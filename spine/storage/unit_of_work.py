@@ -18,7 +18,13 @@ from msgspec import Struct
 from spine.contracts.errors import MisuseError, Unavailable
 from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
 
-UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was lost in the middle of a statement
+    asyncpg.OperatorInterventionError,
+)
 NOBODY = UUID(int=0)
 OPENING = 3
 """Statements that open a read, in one round trip: BEGIN, the settings, SAVEPOINT."""
