@@ -25,7 +25,14 @@ ROLES_SQL = """\
 CREATE ROLE hoc_owner LOGIN PASSWORD 'change-me' NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 CREATE ROLE hoc_app LOGIN PASSWORD 'change-me' NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 CREATE ROLE hoc_keyfinder NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
-GRANT hoc_keyfinder TO hoc_owner WITH INHERIT FALSE, SET TRUE;
+-- The owner may give a function to hoc_keyfinder; from PostgreSQL 16 on without having its rights in passing.
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int >= 160000 THEN
+        EXECUTE 'GRANT hoc_keyfinder TO hoc_owner WITH INHERIT FALSE, SET TRUE';
+    ELSE
+        GRANT hoc_keyfinder TO hoc_owner;
+    END IF;
+END $$;
 CREATE DATABASE hoc OWNER hoc_owner ENCODING 'UTF8' TEMPLATE template0;
 REVOKE ALL ON DATABASE hoc FROM PUBLIC;
 GRANT CONNECT ON DATABASE hoc TO hoc_app;
