@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 import httpx
 import typer
@@ -57,8 +59,33 @@ def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str
         listener.close()
 
 
+class Supervisor(Multiprocess):
+    """Keeps the server processes going. They never see Ctrl-C, which a terminal sends to all: this one stops them."""
+
+    def init_processes(self) -> None:
+        """Start them."""
+        with _without_interrupts():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start another in the place of one that died."""
+        with _without_interrupts():
+            super().keep_subprocess_alive()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Put Ctrl-C off until the block ends; a process that is started in it keeps it off."""
+    resource_tracker.ensure_running()  # or starting it with the first process would let Ctrl-C through
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _run_many(config: uvicorn.Config, listener: socket.socket) -> None:
-    supervisor = Multiprocess(config, [listener])
+    supervisor = Supervisor(config, [listener])
     stop_at_hang_up()  # the supervisor would restart its processes
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

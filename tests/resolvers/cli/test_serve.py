@@ -70,7 +70,7 @@ class TestStopping:
         with Server(tmp_path / "hoc") as server:
             wait_for(lambda: "creating" in server.stderr, "the cluster's creation")
             server.stop(signal.SIGTERM)
-        assert not server.has_database
+        wait_for(lambda: not server.has_database, "the end of what initdb had started")
 
     def test_workers_end_when_their_parent_is_killed_and_the_next_start_serves_what_was_acknowledged(
         self, tmp_path: Path
