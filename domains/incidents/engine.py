@@ -68,11 +68,13 @@ def for_policy(run_key: UUID, agent_name: str, verdict: RuleVerdict, now: dateti
 
 
 def for_limit(run_key: UUID, agent_name: str, reading: LimitReading, now: datetime) -> NewIncident:
-    """The incident of a breach whose consequence asks for one; HIGH when it aborts the run."""
+    """The incident of a breach whose consequence asks for one; HIGH when it aborts the run.
+
+    Its text names the limit only: the value that was found first depends on the order in which spans arrived.
+    """
     limit = reading.limit
     aborts = limit.consequence is Consequence.ABORT
     kind = limit.limit_type
-    used = shown_value(kind, reading.value)
     return NewIncident(
         id=uuid7(),
         run_key=run_key,
@@ -83,7 +85,7 @@ def for_limit(run_key: UUID, agent_name: str, reading: LimitReading, now: dateti
         severity=IncidentSeverity.HIGH if aborts else IncidentSeverity.MEDIUM,
         category=IncidentCategory.BUDGET_EXCEEDED if kind in BUDGETS else _EXHAUSTION,
         error_code=None,
-        error_message=f"{used} of at most {shown_value(kind, limit.max_value)} {UNITS[kind]}",
+        error_message=f"more than {shown_value(kind, limit.max_value)} {UNITS[kind]}",
         created_at=now,
     )
 

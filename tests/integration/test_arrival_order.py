@@ -143,7 +143,7 @@ class TestTheOrderOfArrival:
         assert {name for one in every for name, *_ in one.others} == {
             "cancelling", "no transfers", "reads reservations", "asks for reservations"
         }  # fmt: skip
-        assert {trigger for one in every for trigger, *_ in one.incidents} == {"RUN_FAILURE", "POLICY", "LIMIT"}
+        assert {trigger for one in every for _, _, trigger, *_ in one.incidents} == {"RUN_FAILURE", "POLICY", "LIMIT"}
         assert sum(one.parent is not None for one in every) == 4
         assert {one.fields["risk_level"] for one in every} >= {"VIOLATED", "AT_RISK"}
 

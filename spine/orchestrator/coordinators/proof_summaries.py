@@ -1,18 +1,20 @@
 """What a proof shows of a run's traces, steps and payloads beside the verdict."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
-from spine.contracts.enums import ProviderType, StepKind, StepStatus
+from spine.contracts.enums import ProviderType, RunStatus, StepKind, StepStatus
 from spine.contracts.ports import RunStep, TraceHeadSummary
 from spine.contracts.proof import RawLog, TraceStepSummary, TraceSummary
 from spine.contracts.records import StepRecord
 from spine.contracts.scalars import BigInt
 from spine.services.clock import from_ns
+from spine.services.ids import node_id
 from spine.services.proof.verify import StoredRun
 
+RUN_STATUSES = {status.value: status for status in RunStatus}
 KINDS = {kind.value: kind for kind in StepKind}
 STATUSES = {status.value: status for status in StepStatus}
 PROVIDER_TYPES = {family.value: family for family in ProviderType}
@@ -21,9 +23,20 @@ PROVIDER_TYPES = {family.value: family for family in ProviderType}
 def trace_summaries(stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> tuple[TraceSummary, ...]:
     """The traces that hold the run's steps."""
     own = Counter(placed.trace_id for placed, _ in stored.steps)
+    started: defaultdict[str, list[int]] = defaultdict(list)
+    ended: defaultdict[str, list[int]] = defaultdict(list)
+    for placed, step in stored.steps:
+        if step is not None:
+            started[placed.trace_id].append(step.started_ns)
+            ended[placed.trace_id].append(step.ended_ns)
+    run_id = node_id("Run", stored.run.id)
     return tuple(
         TraceSummary(
             trace_id=head.trace_id,
+            run_id=run_id,
+            status=RUN_STATUSES.get(stored.run.status, RunStatus.FAILED),
+            started_at=from_ns(min(started[head.trace_id])) if started[head.trace_id] else None,
+            completed_at=from_ns(max(ended[head.trace_id])) if ended[head.trace_id] else None,
             step_count=head.step_count,
             run_step_count=own[head.trace_id],
             refused_span_count=head.refused_count,

@@ -17,6 +17,7 @@ from spine.contracts.ports import Ranked
 from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.waves import Answer, read_wave
+from spine.services.ids import node_id
 
 NEEDS = {
     EvidenceDomain.INCIDENTS: Permission.INCIDENTS_READ,
@@ -89,6 +90,7 @@ class EvidenceWave:
                 pages[one.name] = NestedPage(rows, total)
         return RunEvidence(
             run_key=key,
+            run_id=node_id("Run", key),
             incidents=pages.get("incidents"),
             policies=pages.get("policies"),
             limits=pages.get("limits"),

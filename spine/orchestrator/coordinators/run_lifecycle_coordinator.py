@@ -37,6 +37,7 @@ async def start_run(ctx: WriteContext, request: StartRun) -> RunChanged:
         parent = await lifecycle.find(request.parent_key)
     run = lifecycle.reporting.started_run(request, parent, ctx.now)
     state = await lifecycle.open(run.trace_id, [])
+    lifecycle.withdraw_named(state)
     lifecycle.recording.take(run, None)
     run, verdicts = lifecycle.governance.judge_start(lifecycle.recording.runs[run.id])
     refused = refusal(verdicts)
@@ -125,6 +126,13 @@ class _Lifecycle:
             raise Conflict("the run has ended")
         self.recording.take(run, run)
         return state, run
+
+    def withdraw_named(self, state: TraceState) -> None:
+        """Hide the runs that were named after the trace's roots: the trace has an agent now."""
+        for named in state.runs.values():
+            if named.named_after_root and not named.withdrawn:
+                self.recording.take(structs.replace(named, withdrawn=True), named)
+                self.recording.withdrawn.append(named.id)
 
     def refuse_stopped(self, run: RunRow) -> None:
         """Raise PolicyDenied when the run has exceeded a limit whose consequence is ABORT."""

@@ -20,6 +20,7 @@ from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
 from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
+from spine.services.ids import node_id
 from spine.services.proof.verify import StoredRun, failed, verify_run
 from spine.services.proof.verify_steps import Break
 from spine.storage.sessions import SourceFailed
@@ -141,6 +142,7 @@ class ProofWave:
     def _proof(self, stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> RunProof:
         return RunProof(
             run_key=stored.run.id,
+            run_id=node_id("Run", stored.run.id),
             integrity=verify_run(self._ctx.principal.tenant_id, stored),
             traces=trace_summaries(stored, heads),
             steps=step_summaries(stored) if self._request.steps else (),
@@ -153,6 +155,7 @@ class ProofWave:
         broken = next(kind for kind, answer in zip(self._kinds(), answers, strict=True) if answer == Undecodable())
         return RunProof(
             run_key=key,
+            run_id=node_id("Run", key),
             integrity=_failed(broken),
             traces=(),
             steps=(),

@@ -11,11 +11,18 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from spine.contracts.enums import OperationKind, Permission
+from spine.contracts.enums import FeedbackKind, OperationKind, Permission
 from spine.contracts.operations import Operation
 from spine.contracts.ports import FeedbackEvent
-from spine.contracts.signals import SignalFeedback, SignalFeedbackRequest
+from spine.contracts.signals import FeedbackEntry, SignalFeedback, SignalFeedbackRequest
 from spine.orchestrator.context import ReadContext, within_dispatch
+
+KINDS = {
+    "SignalAcknowledged": FeedbackKind.ACKNOWLEDGED,
+    "SignalSuppressed": FeedbackKind.SUPPRESSED,
+    "SignalReopened": FeedbackKind.REOPENED,
+    "SignalEscalated": FeedbackKind.ESCALATED,
+}
 
 
 class Suppression(Struct, frozen=True):
@@ -41,8 +48,11 @@ class SignalFeedbackCoordinator:
 def fold(events: Iterable[FeedbackEvent], now: datetime) -> SignalFeedback:
     """The state that these entries, oldest first, leave at this moment."""
     newest: dict[str, FeedbackEvent] = {}
+    history = []
     for event in events:
         newest[event.event_type] = event
+        kind = KINDS[event.event_type]
+        history.append(FeedbackEntry(kind=kind, actor=event.actor, reason=event.reason, at=event.created_at))
         if event.event_type == "SignalReopened":
             newest.pop("SignalSuppressed", None)
     acknowledged = newest.get("SignalAcknowledged")
@@ -55,6 +65,7 @@ def fold(events: Iterable[FeedbackEvent], now: datetime) -> SignalFeedback:
         acknowledged=acknowledged is not None,
         acknowledged_by=None if acknowledged is None else acknowledged.actor,
         acknowledged_at=None if acknowledged is None else acknowledged.created_at,
+        acknowledgement_reason=None if acknowledged is None else acknowledged.reason,
         suppressed=suppressed is not None,
         suppressed_by=None if suppressed is None else suppressed.actor,
         suppressed_until=until,
@@ -62,6 +73,8 @@ def fold(events: Iterable[FeedbackEvent], now: datetime) -> SignalFeedback:
         escalated=escalated is not None,
         escalated_by=None if escalated is None else escalated.actor,
         escalated_at=None if escalated is None else escalated.created_at,
+        escalation_reason=None if escalated is None else escalated.reason,
+        history=tuple(history),
     )
 
 

@@ -114,7 +114,14 @@ class TestForPolicyAndLimit:
 
     def test_a_cost_breach_is_told_in_dollars(self) -> None:
         incident = for_limit(RUN, "booker", LimitReading(LIMIT, 1_500_000, LimitLevel.BREACH), NOW)
-        assert incident.error_message == "1.500000 of at most 1.000000 USD"
+        assert incident.error_message == "more than 1.000000 USD"
+
+    def test_a_breach_is_told_the_same_whatever_was_measured(self) -> None:
+        told = {
+            for_limit(RUN, "booker", LimitReading(LIMIT, value, LimitLevel.BREACH), NOW).error_message
+            for value in (1_500_000, 9_000_000)
+        }
+        assert len(told) == 1
 
 
 class TestDedupe:

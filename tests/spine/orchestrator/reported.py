@@ -185,7 +185,11 @@ def _outcome(
         ],
         limits={(hit.limit_name, hit.level) for hit in found.limits.nodes},
         incidents={
-            (one.trigger_type, one.trigger_name or "", one.title, one.severity, one.category, one.error_code or "")
+            tuple(
+                str(value)
+                for name, value in structs.asdict(one).items()
+                if name not in {"key", "id", "source_run_key", "created_at"}
+            )
             for one in found.incidents.nodes
         },
         finals={

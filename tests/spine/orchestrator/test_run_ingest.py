@@ -219,6 +219,7 @@ class TestRunsOfBothKinds:
         )
         await send(execute, principal, [a_span(1, name="POST /chat"), a_chat(2, 1)])
         (await execute("activity.start_run", start, principal)).unwrap()
+        assert [run.agent_name for run in await runs_of(execute, principal)] == ["reporter"]
         await send(execute, principal, [an_agent(3, 1), a_tool(4, 3)])
         runs = {run.agent_name: run for run in await runs_of(execute, principal)}
         assert {name: run.step_count for name, run in runs.items()} == {"reporter": 0, "clerk": 1}

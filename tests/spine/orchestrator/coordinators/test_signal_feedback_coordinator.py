@@ -7,11 +7,11 @@ import pytest
 
 from domains.logs.driver_ledger import insert_entries
 from spine.contracts.actors import Actor, Principal
-from spine.contracts.enums import ActorKind, AuditEntityType
+from spine.contracts.enums import ActorKind, AuditEntityType, FeedbackKind
 from spine.contracts.errors import CoordinatorMisuse
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.ports import FeedbackEvent
-from spine.contracts.signals import SignalFeedback, SignalFeedbackRequest
+from spine.contracts.signals import FeedbackEntry, SignalFeedback, SignalFeedbackRequest
 from spine.orchestrator.coordinators.signal_feedback_coordinator import SignalFeedbackCoordinator, fold
 from tests.spine.orchestrator.coordinators.reported import Execute
 
@@ -60,6 +60,14 @@ class TestFold:
             escalated=True,
             escalated_by=BOB,
             escalated_at=events[5].created_at,
+            history=tuple(
+                FeedbackEntry(kind=kind, actor=one.actor, reason=one.reason, at=one.created_at)
+                for kind, one in zip(
+                    (FeedbackKind.ACKNOWLEDGED, FeedbackKind.SUPPRESSED, FeedbackKind.ESCALATED) * 2,
+                    events,
+                    strict=True,
+                )
+            ),
         )
 
     def test_reopening_ends_the_suppression_and_nothing_else(self) -> None:
