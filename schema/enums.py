@@ -67,6 +67,19 @@ describe(
     FAILED_POLICY="A policy stopped it.",
     CANCELLED="It was given up.",
 )
+describe(
+    e.ThresholdSource,
+    SYSTEM_DEFAULT="A limit for everybody, or none at all.",
+    TENANT_OVERRIDE="A limit that the tenant set for itself, a project or an agent.",
+)
+describe(e.RiskType, COST="Money.", TIME="Time.", TOKENS="Tokens.", RATE="Calls in a time.")
+describe(
+    e.FeedbackKind,
+    ACKNOWLEDGED="Somebody has seen it.",
+    SUPPRESSED="It was kept quiet for a time.",
+    REOPENED="Its suppression was ended.",
+    ESCALATED="It was passed on.",
+)
 describe(e.RunState, LIVE="It goes on.", COMPLETED="It has ended, in whichever way.")
 describe(e.RunSource, AGENT="By telemetry (OTLP).", SDK="By mutations.")
 describe(

@@ -7,7 +7,7 @@ import msgspec
 
 from domains.activity.driver import ENUMS
 from spine.contracts.actors import Actor
-from spine.contracts.enums import EvidenceHealth, LatencyBucket, Scope
+from spine.contracts.enums import EvidenceHealth, LatencyBucket, Scope, ThresholdSource
 from spine.contracts.errors import Unreadable
 from spine.contracts.runs import EvaluationOfLimit, PolicyContext, RunSummary
 from spine.contracts.scalars import BigInt
@@ -16,7 +16,17 @@ from spine.services.clock import from_ns
 from spine.services.ids import node_id
 
 NO_CONTEXT = PolicyContext(
-    None, "Default Safety Thresholds", Scope.GLOBAL, None, None, None, EvaluationOfLimit.ADVISORY, None, None
+    policy_id=None,
+    policy_name="Default Safety Thresholds",
+    policy_scope=Scope.GLOBAL,
+    limit_type=None,
+    threshold_value=None,
+    threshold_unit=None,
+    threshold_source=ThresholdSource.SYSTEM_DEFAULT,
+    evaluation_outcome=EvaluationOfLimit.ADVISORY,
+    actual_value=None,
+    risk_type=None,
+    proximity_pct=None,
 )
 
 COLUMNS = (

@@ -5,12 +5,18 @@ Source: the seed's run view with its thresholds; 80 % of the limit is near, more
 
 from collections.abc import Sequence
 
-from spine.contracts.enums import LimitLevel, Scope
+from spine.contracts.enums import LimitLevel, LimitType, RiskType, Scope, ThresholdSource
 from spine.contracts.ports import LimitReading
 from spine.contracts.runs import EvaluationOfLimit, PolicyContext
 from spine.services.ids import node_id
 from spine.services.limit_units import UNITS, shown_value
 
+SOURCES = {Scope.GLOBAL: ThresholdSource.SYSTEM_DEFAULT}
+RISKS = {
+    LimitType.COST_USD: RiskType.COST,
+    LimitType.TIME_MS: RiskType.TIME,
+    LimitType.TOKENS_TOTAL: RiskType.TOKENS,
+}
 OUTCOMES = {
     LimitLevel.NEAR: EvaluationOfLimit.NEAR_THRESHOLD,
     LimitLevel.BREACH: EvaluationOfLimit.BREACH,
@@ -33,7 +39,9 @@ def context_of(reading: LimitReading) -> PolicyContext:
         limit_type=limit.limit_type,
         threshold_value=shown_value(limit.limit_type, limit.max_value),
         threshold_unit=UNITS[limit.limit_type],
+        threshold_source=SOURCES.get(limit.scope, ThresholdSource.TENANT_OVERRIDE),
         evaluation_outcome=OUTCOMES[reading.level],
         actual_value=shown_value(limit.limit_type, reading.value),
+        risk_type=RISKS.get(limit.limit_type),
         proximity_pct=round(100 * reading.value / limit.max_value, 1),
     )

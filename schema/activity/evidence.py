@@ -44,6 +44,7 @@ class EvidenceSource:
     evidence.RunEvidence,
     name="RunEvidence",
     omit=("incidents", "policies", "limits", "decisions", "sources", "computed_at"),
+    ids=("run_id",),
 )
 class RunEvidence:
     """What a run touched. A list is null when its domain could not be read, and then `sources` says why."""

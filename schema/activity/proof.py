@@ -27,7 +27,7 @@ class IntegrityVerification:
     """The verdict on a run's record, recomputed when asked."""
 
 
-@contract_type(proof.TraceSummary, name="Trace")
+@contract_type(proof.TraceSummary, name="Trace", ids=("run_id",))
 class Trace:
     """A trace that holds steps of the run."""
 
@@ -42,7 +42,12 @@ class RawLog:
     """A step's payloads, verified against their digests when read."""
 
 
-@contract_type(proof.RunProof, name="RunProof", omit=("integrity", "traces", "steps", "raw_logs", "verified_at"))
+@contract_type(
+    proof.RunProof,
+    name="RunProof",
+    omit=("integrity", "traces", "steps", "raw_logs", "verified_at"),
+    ids=("run_id",),
+)
 class RunProof:
     """A run's proof. The server can be checked, not only believed: `stepHash` and `prevHash` are in every step."""
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from schema.activity.run import Run
 
 
+@contract_type(signals.FeedbackEntry, name="SignalFeedbackEntry")
+class SignalFeedbackEntry:
+    """One thing that somebody did with a signal."""
+
+
 @contract_type(signals.SignalFeedback, name="SignalFeedback")
 class SignalFeedback:
     """What people said of a signal; a suppression expires by itself."""

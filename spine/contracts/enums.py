@@ -230,6 +230,31 @@ class LimitLevel(StrEnum):
     BREACH = "BREACH"
 
 
+class ThresholdSource(StrEnum):
+    """Where the governing limit of a run comes from."""
+
+    SYSTEM_DEFAULT = "SYSTEM_DEFAULT"
+    TENANT_OVERRIDE = "TENANT_OVERRIDE"
+
+
+class RiskType(StrEnum):
+    """What a run risks."""
+
+    COST = "COST"
+    TIME = "TIME"
+    TOKENS = "TOKENS"
+    RATE = "RATE"
+
+
+class FeedbackKind(StrEnum):
+    """What somebody did with a signal."""
+
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    SUPPRESSED = "SUPPRESSED"
+    REOPENED = "REOPENED"
+    ESCALATED = "ESCALATED"
+
+
 class SignalType(StrEnum):
     """What a signal warns of."""
 

@@ -118,6 +118,7 @@ class RunEvidence(Struct, frozen=True):
     """What a run touched. A list is None when its domain was not asked for or could not be read."""
 
     run_key: UUID
+    run_id: Annotated[str, Meta(description="Global id of the run.")]
     incidents: NestedPage[IncidentSummary] | None
     policies: NestedPage[PolicyEvaluationSummary] | None
     limits: NestedPage[LimitHitSummary] | None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from spine.contracts.enums import BreakKind, IntegrityModel, StepKind, StepStatus, VerificationStatus
+from spine.contracts.enums import BreakKind, IntegrityModel, RunStatus, StepKind, StepStatus, VerificationStatus
 from spine.contracts.scalars import BigInt
 
 INTEGRITY_CONFIG = {"model": "HASH_CHAIN", "trust_boundary": "SYSTEM", "storage": "POSTGRES"}
@@ -37,6 +37,10 @@ class TraceSummary(Struct, frozen=True, gc=False, kw_only=True):
     """A trace that holds steps of the run."""
 
     trace_id: Annotated[str, Meta(description="32 hex characters.")]
+    run_id: Annotated[str, Meta(description="Global id of the run.")]
+    status: Annotated[RunStatus, Meta(description="Where the run stands that it records.")]
+    started_at: Annotated[datetime | None, Meta(description="When the run's first step in it started (UTC).")]
+    completed_at: Annotated[datetime | None, Meta(description="When the run's last step in it ended (UTC).")]
     step_count: Annotated[int, Meta(description="How many steps the whole trace has.")]
     run_step_count: Annotated[int, Meta(description="How many of them are the run's.")]
     refused_span_count: Annotated[int, Meta(description="How many of its spans were refused.")]
@@ -87,6 +91,7 @@ class RunProof(Struct, frozen=True, kw_only=True):
     """A run's proof: the verdict, its traces and steps, and on request its payloads."""
 
     run_key: UUID
+    run_id: Annotated[str, Meta(description="Global id of the run.")]
     integrity: IntegrityVerification
     traces: tuple[TraceSummary, ...]
     steps: tuple[TraceStepSummary, ...]

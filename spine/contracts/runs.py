@@ -16,6 +16,7 @@ from spine.contracts.enums import (
     LimitType,
     ProviderType,
     RiskLevel,
+    RiskType,
     RunSource,
     RunState,
     RunStatus,
@@ -23,6 +24,7 @@ from spine.contracts.enums import (
     StepKind,
     StepStatus,
     TerminationReason,
+    ThresholdSource,
 )
 from spine.contracts.paging import PageRequest
 from spine.contracts.scalars import BigInt
@@ -47,8 +49,10 @@ class PolicyContext(Struct, frozen=True, gc=False):
     limit_type: Annotated[LimitType | None, Meta(description="What it measures.")]
     threshold_value: Annotated[Decimal | None, Meta(description="The limit's value in its unit.")]
     threshold_unit: Annotated[str | None, Meta(description="The unit: ms, tokens, USD or failures.")]
+    threshold_source: Annotated[ThresholdSource, Meta(description="Where the limit comes from.")]
     evaluation_outcome: Annotated[EvaluationOfLimit, Meta(description="How the run stands against it.")]
     actual_value: Annotated[Decimal | None, Meta(description="The run's value in the same unit.")]
+    risk_type: Annotated[RiskType | None, Meta(description="What the run risks; null for failures or no limit.")]
     proximity_pct: Annotated[float | None, Meta(description="Actual by threshold, in percent, one decimal.")]
 
 

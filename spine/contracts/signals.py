@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from spine.contracts.actors import Actor
-from spine.contracts.enums import SignalSeverity, SignalType
+from spine.contracts.enums import FeedbackKind, SignalSeverity, SignalType
 from spine.contracts.paging import PageRequest
 from spine.contracts.runs import PolicyContext
 
@@ -28,12 +28,22 @@ class SignalProjection(Struct, frozen=True, gc=False, kw_only=True):
     created_at: Annotated[datetime, Meta(description="When it was raised (UTC).")]
 
 
+class FeedbackEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """One thing that somebody did with a signal."""
+
+    kind: Annotated[FeedbackKind, Meta(description="What was done.")]
+    actor: Annotated[Actor, Meta(description="Who did it.")]
+    reason: Annotated[str | None, Meta(description="Why.")]
+    at: Annotated[datetime, Meta(description="When (UTC).")]
+
+
 class SignalFeedback(Struct, frozen=True, gc=False, kw_only=True):
     """What people said of a signal, folded from the audit ledger in order; a suppression expires by itself."""
 
     acknowledged: Annotated[bool, Meta(description="Whether somebody has seen it.")] = False
     acknowledged_by: Annotated[Actor | None, Meta(description="Who has.")] = None
     acknowledged_at: Annotated[datetime | None, Meta(description="When (UTC).")] = None
+    acknowledgement_reason: Annotated[str | None, Meta(description="Why.")] = None
     suppressed: Annotated[bool, Meta(description="Whether it is kept quiet now.")] = False
     suppressed_by: Annotated[Actor | None, Meta(description="Who keeps it quiet.")] = None
     suppressed_until: Annotated[datetime | None, Meta(description="Until when (UTC).")] = None
@@ -41,6 +51,8 @@ class SignalFeedback(Struct, frozen=True, gc=False, kw_only=True):
     escalated: Annotated[bool, Meta(description="Whether it was passed on.")] = False
     escalated_by: Annotated[Actor | None, Meta(description="Who passed it on.")] = None
     escalated_at: Annotated[datetime | None, Meta(description="When (UTC).")] = None
+    escalation_reason: Annotated[str | None, Meta(description="Why.")] = None
+    history: Annotated[tuple[FeedbackEntry, ...], Meta(description="What was done with it, oldest first.")] = ()
 
 
 class SignalFilter(Struct, frozen=True, kw_only=True):
