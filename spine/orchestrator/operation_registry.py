@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -35,9 +34,9 @@ from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
 from spine.orchestrator.context import AnonymousContext, DispatchFacts, ReadContext, WriteContext, dispatching
-from spine.orchestrator.idempotency import recall, remember, turn_of
 from spine.services.clock import Clock
-from spine.storage.sessions import TEMPORARY
+from spine.storage.idempotency import recall, remember, turn_of
+from spine.storage.sessions import TEMPORARY, BadValue, DatabaseError, StaleStatement
 from spine.storage.unit_of_work import UNREACHABLE, Database, RequestSession
 
 REGISTRY_VERSION = "2.0.0"
@@ -165,7 +164,7 @@ class OperationRegistry:
                 stack.push_async_callback(session.close)
             try:
                 return await self._read_once(operation, request, principal, session, request_id)
-            except asyncpg.InvalidCachedStatementError:
+            except StaleStatement:
                 await session.renew()
                 return await self._read_once(operation, request, principal, session, request_id)
 
@@ -176,9 +175,9 @@ class OperationRegistry:
             context = ReadContext(operation, principal, self._facts(request_id), reading)
             try:
                 result = await operation.handler(context, request)
-            except asyncpg.InvalidCachedStatementError:
+            except StaleStatement:
                 raise
-            except asyncpg.PostgresError:
+            except DatabaseError:
                 await reading.recover()
                 raise
             _hold(operation.after, request, result)
@@ -221,7 +220,7 @@ class OperationRegistry:
                     await writing.insert(
                         ledger.insert_entries([event], name[:200], principal.actor, request_id, self._clock()),
                     )
-            except (HocError, asyncpg.PostgresError, *UNREACHABLE) as failure:
+            except (HocError, DatabaseError, *UNREACHABLE) as failure:
                 log.error("audit.lost", operation=name, request_id=request_id, error=repr(failure))  # noqa: TRY400
         return OperationResult(name, None, error)
 
@@ -231,7 +230,7 @@ def answer_to(error: Exception, operation: str, request_id: str) -> HocError:
     if isinstance(error, HocError):
         return error
     facts = {"operation": operation, "request_id": request_id, "error": repr(error)}
-    if isinstance(error, (asyncpg.DataError, UnicodeEncodeError)):  # such as U+0000, or a number beyond 64 bits
+    if isinstance(error, (BadValue, UnicodeEncodeError)):  # such as U+0000, or a number beyond 64 bits
         log.info("operation.unstorable", **facts)
         return ValidationFailed("a value is out of range, or holds what is not text")
     if isinstance(error, (*TEMPORARY, *UNREACHABLE, TimeoutError)):
@@ -286,7 +285,7 @@ async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
     """After a migration a cached statement fails once; its transaction was rolled back whole, so run it again."""
     try:
         return await dispatch()
-    except asyncpg.InvalidCachedStatementError:
+    except StaleStatement:
         return await dispatch()
 
 

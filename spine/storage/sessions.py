@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.pool.PoolConnectionProxy
 
+DatabaseError = asyncpg.PostgresError
+"""Whatever PostgreSQL itself answered with an error."""
+
+StaleStatement = asyncpg.InvalidCachedStatementError
+"""A migration has changed a table since a statement was prepared; the transaction must begin anew."""
+
+BadValue = asyncpg.DataError
+"""A parameter that PostgreSQL can't hold, such as U+0000 or a number beyond 64 bits."""
+
 TEMPORARY = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
