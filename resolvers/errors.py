@@ -1,12 +1,14 @@
 """Errors as clients see them: expected ones with their code, all others masked; the request id leads to the log."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import strawberry
 import structlog
-from graphql import GraphQLError
-from strawberry.extensions import MaskErrors
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.extensions import MaskErrors, ParserCache
 from strawberry.types.execution import ExecutionContext
 
 from schema.inputs import field_name
@@ -15,11 +17,32 @@ from spine.contracts.errors import ErrorCode, HocError, InternalError
 log = structlog.get_logger("hoc.graphql")
 
 
+class CachedParser(ParserCache):
+    """Parses each document once. One that does not parse is left to the schema, which answers it like other errors."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Look the document up."""
+        context = self.execution_context
+        with suppress(GraphQLError):
+            context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
+        yield
+
+
 class CodedErrors(MaskErrors):
     """Gives every error `extensions { code requestId }`; only a HocError's and GraphQL's own texts get out."""
 
     def __init__(self) -> None:
         super().__init__()
+
+    def on_validate(self) -> Iterator[None]:
+        """Refuse to guess which of several operations is meant (GraphQL 6.1, GetOperation); Strawberry takes one."""
+        context = self.execution_context
+        definitions = context.graphql_document.definitions if context.graphql_document is not None else ()
+        operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
+        unnamed = context._provided_operation_name is None  # noqa: SLF001 - the public one is the guess
+        if unnamed and len(operations) > 1 and not context.pre_execution_errors:
+            context.pre_execution_errors = [GraphQLError("operationName must say which of the operations is meant")]
+        yield
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error for clients. GraphQL's own (syntax, validation, coercion) are about the client's document."""
@@ -31,8 +54,15 @@ class CodedErrors(MaskErrors):
 
 
 def is_document_error(error: GraphQLError) -> bool:
-    """Whether GraphQL itself refused the document or its variables: nothing of ours was raised, nothing resolved."""
-    return error.path is None and (error.original_error is None or isinstance(error.original_error, GraphQLError))
+    """Whether GraphQL itself refused the document or its variables: nothing of ours was raised, nothing resolved.
+
+    A variable that is null where its argument may not be is found only at the field: such an error points at the
+    argument in the document, those of values that cannot be shown point nowhere.
+    """
+    cause = error.original_error
+    if error.path is None:
+        return cause is None or isinstance(cause, GraphQLError)
+    return isinstance(cause, GraphQLError) and bool(cause.nodes)
 
 
 def extensions(code: ErrorCode, request_id: str, field: str | None = None) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The executable schema: the contract's types with their root fields."""
 
 import strawberry
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers.errors import CodedErrors, Schema
+from resolvers.errors import CachedParser, CodedErrors, Schema
 from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
 from resolvers.mutation.controls import ControlsMutation
@@ -44,6 +44,6 @@ def build_schema() -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
-        extensions=[ParserCache, ValidationCache, CodedErrors],
+        extensions=[CachedParser, ValidationCache, CodedErrors],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )

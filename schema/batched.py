@@ -130,7 +130,10 @@ def check_after(info: strawberry.Info, after: str | None) -> None:
 
 
 def rows_wanted(info: strawberry.Info, given: Mapping[str, Any], default: int) -> int:
-    """How many rows must be loaded for a page: those up to its end, when it starts at a cursor."""
+    """How many rows must be loaded for a page: those up to its end, when it starts at a cursor.
+
+    Up to a page more, because rows that were added since, before the cursor's row, move it down.
+    """
     first = given.get("first", default)
     if not isinstance(first, int) or not 1 <= first <= MAX_PAGE:
         return 1  # the list itself answers that it is out of range
@@ -138,7 +141,7 @@ def rows_wanted(info: strawberry.Info, given: Mapping[str, Any], default: int) -
     if not after or not single_parent(info):
         return first
     try:
-        return first + split_cursor(after)[0]
+        return first + split_cursor(after)[0] + MAX_PAGE
     except ValidationFailed:
         return first
 

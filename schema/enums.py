@@ -44,20 +44,20 @@ describe(
 )
 describe(
     e.Permission,
-    RUNS_READ="Read runs, signals, evidence and proof.",
+    RUNS_READ="Read runs and their counts, signals, evidence and proof.",
     POLICIES_READ="Read rules and limits.",
     AGENTS_READ="Read agents.",
     INCIDENTS_READ="Read incidents.",
-    REPORTS_READ="Read counts and prices.",
-    TENANT_READ="Read the tenant and its audit ledger.",
+    REPORTS_READ="Read the audit ledger and prices.",
+    TENANT_READ="Read the tenant.",
     RUNS_WRITE="Report runs and leave feedback on signals.",
-    POLICIES_WRITE="Write rules, limits and prices.",
+    POLICIES_WRITE="Write rules and limits.",
     AGENTS_WRITE="Change agents.",
     PAYLOADS_READ="Read the inputs and outputs of steps.",
     API_KEYS_READ="List keys.",
     API_KEYS_MANAGE="Make, freeze and revoke keys.",
     BILLING_READ="Read the bill.",
-    BILLING_MANAGE="Change the subscription.",
+    BILLING_MANAGE="Set prices and change the subscription.",
 )
 describe(
     e.RunStatus,

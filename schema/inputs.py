@@ -68,15 +68,18 @@ def optional_id(field: str, kind: str, description: str) -> Any:
     return strawberry.field(description=description, default=strawberry.UNSET, metadata={"key": KeySpec(field, kind)})
 
 
-def to_contract(given: Any, **fixed: Any) -> Any:
-    """The request that an input stands for; what was left out has the contract's default, or is None."""
+def to_contract(given: Any, *, place: str = "", **fixed: Any) -> Any:
+    """The request that an input stands for; what was left out has the contract's default, or is None.
+
+    `place` is where it lies within another input, such as `steps[0].`: errors name fields by their whole path.
+    """
     contract = CONTRACTS[type(given)]
     values: dict[str, Any] = {one.name: None for one in fields(contract) if one.required}
     for field in get_object_definition(given, strict=True).fields:
         value = getattr(given, field.python_name)
         if value is None or value is strawberry.UNSET:
             continue
-        graphql_name = to_camel_case(field.python_name)
+        graphql_name = place + to_camel_case(field.python_name)
         spec: KeySpec | None = field.metadata.get("key")
         if spec is not None:
             values[spec.field] = key_of(value, spec.kind, field=graphql_name)
@@ -100,9 +103,9 @@ def _targets(of_input: type) -> dict[str, str]:
 
 def _plain(value: Any, field: str) -> Any:
     if isinstance(value, list):
-        return tuple(_plain(one, field) for one in value)
+        return tuple(_plain(one, f"{field}[{index}]") for index, one in enumerate(value))
     if type(value) in CONTRACTS:
-        return to_contract(value)
+        return to_contract(value, place=f"{field}.")
     if isinstance(value, str) and "\x00" in value:
         raise ValidationFailed("text must not hold U+0000", field=field)
     return value

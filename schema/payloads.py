@@ -21,7 +21,12 @@ class Payload:
 class RunPayload(Payload):
     """Of startRun, appendSteps and completeRun."""
 
-    run: Run | None = strawberry.field(description="The run as it is now; null when nothing was written.")
+    run: Run | None = strawberry.field(
+        description="The run as it is now; null when nothing was written, or when the key may not read runs."
+    )
+    run_id: strawberry.ID | None = strawberry.field(
+        description="The run's global id, also for a key that may only report; null when nothing was written."
+    )
 
 
 @strawberry.type(description="A signal with new feedback.")

@@ -165,20 +165,25 @@ def decode(opaque: str, *, field: str) -> str:
         raise ValidationFailed(f"malformed {field}", field=field) from error
 
 
-def split_id(opaque: str) -> tuple[str, bytes]:
+def split_id(opaque: str, *, field: str = "id") -> tuple[str, bytes]:
     """The type and raw key of a global id; ValidationFailed when it is not one."""
     try:
         kind, separator, key = _decoded(opaque).partition(b":")
         if separator and key:
             return kind.decode("ascii"), key
     except (binascii.Error, ValueError) as error:
-        raise ValidationFailed("malformed id", field="id") from error
-    raise ValidationFailed("malformed id", field="id")
+        raise ValidationFailed("malformed id", field=field) from error
+    raise ValidationFailed("malformed id", field=field)
+
+
+def global_id(kind: str, key: UUID) -> strawberry.ID:
+    """The global id of an object with this key."""
+    return strawberry.ID(base64.urlsafe_b64encode(kind.encode() + b":" + key.bytes).decode().rstrip("="))
 
 
 def key_of(opaque: str, kind: str, *, field: str = "id") -> UUID:
     """The key of a global id that must be of this type; ValidationFailed for any other."""
-    found, raw = split_id(opaque)
+    found, raw = split_id(opaque, field=field)
     if found != kind or len(raw) != UUID_BYTES:
         raise ValidationFailed(f"{field} is not the id of a {kind}", field=field)
     return UUID(bytes=raw)

@@ -1,9 +1,10 @@
 """The scalars of the API: what each means on the wire, in both directions."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import strawberry
 from graphql import GraphQLError
@@ -13,6 +14,7 @@ from spine.contracts.scalars import BigInt, Json
 
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DIGITS = 30
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def _read_integer(value: object) -> int:
@@ -22,12 +24,13 @@ def _read_integer(value: object) -> int:
 
 
 def _read_decimal(value: object) -> Decimal:
-    try:
-        number = Decimal(value) if isinstance(value, str) else Decimal(_read_integer(value))
-    except InvalidOperation:
-        raise GraphQLError("a Decimal is a string such as 12.50") from None
-    if not number.is_finite() or abs(number.adjusted()) >= MAX_DIGITS or len(number.as_tuple().digits) > MAX_DIGITS:
-        raise GraphQLError(f"a Decimal is finite and has at most {MAX_DIGITS} digits")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(_read_integer(value))
+    if not isinstance(value, str) or not DECIMAL.fullmatch(value):  # Python's own also takes NaN, 1_000, blanks
+        raise GraphQLError("a Decimal is a string such as 12.50")
+    number = Decimal(value)
+    if abs(number.adjusted()) >= MAX_DIGITS or len(number.as_tuple().digits) > MAX_DIGITS:
+        raise GraphQLError(f"a Decimal has at most {MAX_DIGITS} digits")
     return number
 
 
@@ -38,11 +41,13 @@ def _write_decimal(value: Decimal) -> str:
 def _read_time(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise GraphQLError("a DateTime is a string with a time zone, such as 2026-01-31T09:30:00Z")
-    return moment.astimezone(UTC)
+        pass
+    except OverflowError:
+        raise GraphQLError("a DateTime is within the years 1 to 9999 in UTC") from None
+    raise GraphQLError("a DateTime is a string with a time zone, such as 2026-01-31T09:30:00Z")
 
 
 def _write_time(value: datetime) -> str:

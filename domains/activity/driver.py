@@ -1,7 +1,8 @@
 """Runs as they are stored: what folding reads and writes."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select
@@ -19,8 +20,10 @@ from spine.contracts.enums import (
 )
 from spine.contracts.ports import RunRow
 from spine.contracts.statements import InsertRows, Read, Row
+from spine.services.clock import to_ns
 
 TENANT = bindparam("tenant_id", type_=Uuid())
+LAST_NS: Final = 2**63 - 1
 
 COLUMNS = RunRow.__struct_fields__
 ROW = select(*(runs.c[name] for name in COLUMNS))
@@ -66,6 +69,11 @@ def existing_runs(run_keys: Sequence[UUID]) -> Read[UUID]:
 def put_runs(rows: Sequence[RunRow]) -> InsertRows:
     """Write runs, new or changed."""
     return InsertRows(runs, COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows], conflict="replace")
+
+
+def bound_ns(instant: datetime) -> int:
+    """A filter's bound in Unix nanoseconds; one beyond what a bigint holds bounds as the last that it does."""
+    return max(-LAST_NS, min(to_ns(instant), LAST_NS))
 
 
 def decode_run(row: Row) -> RunRow:

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, Text, and_, bindparam, case, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from domains.activity.driver import TENANT
+from domains.activity.driver import TENANT, bound_ns
 from domains.activity.driver_decoding import usd
 from domains.activity.tables import runs
 from spine.contracts.enums import CostStatus, RunState, RunStatus
 from spine.contracts.runs import AgentSummary, ListAgents
 from spine.contracts.statements import Read, Row
-from spine.services.clock import from_ns, to_ns
+from spine.services.clock import from_ns
 from spine.services.ids import text_node_id
 
 FAILED = (RunStatus.FAILED.value, RunStatus.FAILED_POLICY.value)
@@ -36,7 +36,7 @@ def agents_count(request: ListAgents) -> Read[int]:
 
 def _bounds(request: ListAgents) -> tuple[frozenset[str], dict[str, object]]:
     given = {"started_after": request.started_after, "started_before": request.started_before}
-    params: dict[str, object] = {name: to_ns(value) for name, value in given.items() if value is not None}
+    params: dict[str, object] = {name: bound_ns(value) for name, value in given.items() if value is not None}
     return frozenset(params), params
 
 

@@ -27,14 +27,13 @@ from sqlalchemy import (
     select,
 )
 
-from domains.activity.driver import TENANT
+from domains.activity.driver import TENANT, bound_ns
 from domains.activity.driver_decoding import COLUMNS, summary_or_error
 from domains.activity.tables import runs
 from spine.contracts.enums import CostStatus, EvidenceHealth, LatencyBucket, RiskLevel, RunState
 from spine.contracts.errors import Unreadable
 from spine.contracts.runs import CountRuns, ListRuns, RunFilter, RunGrouping, RunOrder, RunSummary
 from spine.contracts.statements import Read
-from spine.services.clock import to_ns
 
 HISTORY = 100
 MAX_GROUPS = 100
@@ -266,7 +265,7 @@ def filter_params(wanted: RunFilter) -> tuple[frozenset[str], dict[str, object]]
         if value is None or value == ():
             continue
         if name.endswith(("_after", "_before")):
-            value = to_ns(value)
+            value = bound_ns(value)
         elif name == "text":
             value = LIKE_SPECIAL.sub(r"\\\g<0>", value).join("%%")
         params[f"by_{name}"] = list(value) if isinstance(value, tuple) else value

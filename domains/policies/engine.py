@@ -162,7 +162,7 @@ def check_retirement(request: RetirePolicyRule) -> None:
     """A rule retires for a reason, and never in favour of itself."""
     check_text(request.reason, "reason", MAX_REASON)
     if request.superseded_by_key == request.rule_key:
-        raise ValidationFailed("a rule cannot supersede itself", field="supersededBy")
+        raise ValidationFailed("a rule cannot supersede itself", field="superseded_by_key")
 
 
 def _check_condition(condition: str | None) -> None:

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import strawberry
 
 from resolvers.context import Info
-from resolvers.mutation.changes import change
+from resolvers.mutation.changes import change, shown
 from schema.activity.inputs import AppendStepsInput, CompleteRunInput, StartRunInput
 from schema.activity.signal import ChangeSignalInput, SuppressSignalInput
 from schema.errors import user_error
 from schema.fields import field
 from schema.payloads import RunPayload, SignalPayload
+from schema.relay import global_id
 from spine.contracts.errors import PolicyDenied
 
 Started = Annotated[StartRunInput, strawberry.argument(name="input", description="The run.")]
@@ -67,11 +68,13 @@ async def _run(info: Info, operation: str, given: Any) -> RunPayload:
     changed, errors = await change(info, operation, given)
     if changed is not None and changed.refused_by is not None:
         errors = [user_error(PolicyDenied(changed.refused_by, changed.reason), type(given))]
-    run = await info.context.load("activity.runs_by_key", changed.run_key) if changed else None
-    return RunPayload(run=run, user_errors=errors)
+    if changed is None:
+        return RunPayload(run=None, run_id=None, user_errors=errors)
+    run = await shown(info.context.load("activity.runs_by_key", changed.run_key))
+    return RunPayload(run=run, run_id=global_id("Run", changed.run_key), user_errors=errors)
 
 
 async def _signal(info: Info, operation: str, given: Any) -> SignalPayload:
     changed, errors = await change(info, operation, given)
-    signal = await info.context.load("activity.signals_by_key", changed.signal_key) if changed else None
+    signal = await shown(info.context.load("activity.signals_by_key", changed.signal_key)) if changed else None
     return SignalPayload(signal=signal, user_errors=errors)

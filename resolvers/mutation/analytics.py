@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from resolvers.context import Info
-from resolvers.mutation.changes import change
+from resolvers.mutation.changes import change, shown
 from schema.analytics.model_price import SetModelPriceInput
 from schema.fields import field
 from schema.payloads import ModelPricePayload
@@ -23,7 +23,7 @@ class AnalyticsMutation:
     async def set_model_price(self, info: Info, given: Price) -> Any:
         """Set a price."""
         changed, errors = await change(info, "analytics.set_model_price", given)
-        price = await _price(info, changed) if changed else None
+        price = await shown(_price(info, changed)) if changed else None
         return ModelPricePayload(model_price=price, user_errors=errors)
 
 

@@ -1,5 +1,6 @@
 """What every mutation does: dispatch the write, show the changed object as it is now, or say why it was refused."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from resolvers.context import Info
@@ -31,3 +32,11 @@ async def change(info: Info, operation: str, given: Any) -> tuple[Any, list[User
         if error.code not in EXPECTED:
             raise
         return None, [user_error(error, type(given))]
+
+
+async def shown(loading: Awaitable[Any]) -> Any:
+    """What was written, as it is now; or the error for its own field: the write stands, and its payload must say so."""
+    try:
+        return await loading
+    except HocError as error:
+        return error

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from resolvers.context import Info
-from resolvers.mutation.changes import change
+from resolvers.mutation.changes import change, shown
 from schema.controls.limit import CreateLimitInput, DisableLimitInput, UpdateLimitInput
 from schema.fields import field
 from schema.payloads import LimitPayload
@@ -37,5 +37,5 @@ class ControlsMutation:
 
 async def _limit(info: Info, operation: str, given: Any) -> LimitPayload:
     changed, errors = await change(info, operation, given)
-    limit = await info.context.load("controls.limits_by_key", changed.limit_key) if changed else None
+    limit = await shown(info.context.load("controls.limits_by_key", changed.limit_key)) if changed else None
     return LimitPayload(limit=limit, user_errors=errors)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from resolvers.context import Info
-from resolvers.mutation.changes import change
+from resolvers.mutation.changes import change, shown
 from schema.fields import field
 from schema.payloads import PolicyRulePayload
 from schema.policies.rule import CreatePolicyRuleInput, RetirePolicyRuleInput, UpdatePolicyRuleInput
@@ -37,5 +37,5 @@ class PoliciesMutation:
 
 async def _rule(info: Info, operation: str, given: Any) -> PolicyRulePayload:
     changed, errors = await change(info, operation, given)
-    rule = await info.context.load("policies.rules_by_key", changed.rule_key) if changed else None
+    rule = await shown(info.context.load("policies.rules_by_key", changed.rule_key)) if changed else None
     return PolicyRulePayload(policy_rule=rule, user_errors=errors)

@@ -24,7 +24,7 @@ from spine.contracts.scalars import BigInt
 
 @contract_input(runs.RunFilter, name="RunFilter")
 class RunFilter:
-    """Which runs are wanted; every given field must hold, a list means any of its values."""
+    """Which runs are wanted; a given field must hold, a list by any of its values, unless it is empty."""
 
     project_id: str | None = optional("Of this project.")
     agent_id: str | None = optional("Of this agent.")

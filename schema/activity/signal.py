@@ -46,7 +46,7 @@ class Signal(Node):
 
 @contract_input(signals.SignalFilter, name="SignalFilter")
 class SignalFilter:
-    """Which signals are wanted; every given field must hold, a list means any of its values."""
+    """Which signals are wanted; a given field must hold, a list by any of its values, unless it is empty."""
 
     type: list[SignalType] | None = optional("Of these types.")
     severity: list[SignalSeverity] | None = optional("Of these severities.")

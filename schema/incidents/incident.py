@@ -29,7 +29,7 @@ class Incident(Node):
 
 @contract_input(evidence.IncidentFilter, name="IncidentFilter")
 class IncidentFilter:
-    """Which incidents are wanted; every given field must hold, a list means any of its values."""
+    """Which incidents are wanted; a given field must hold, a list by any of its values, unless it is empty."""
 
     severity: list[IncidentSeverity] | None = optional("Of these severities.")
     category: list[IncidentCategory] | None = optional("Of these kinds.")

@@ -16,7 +16,7 @@ class AuditEntry:
 
 @contract_input(ledger.AuditFilter, name="AuditFilter")
 class AuditFilter:
-    """Which entries are wanted; every given field must hold, a list means any of its values."""
+    """Which entries are wanted; a given field must hold, a list by any of its values, unless it is empty."""
 
     event_type: list[str] | None = optional("With one of these events, such as PolicyRuleCreated.")
     entity_type: list[AuditEntityType] | None = optional("About one of these kinds of objects.")

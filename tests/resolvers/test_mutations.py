@@ -85,7 +85,7 @@ class TestReportingRuns:
     async def test_an_absent_run_and_a_malformed_id(self, ask: Ask) -> None:
         given = {"idempotencyKey": "c-1", "runId": absent(await started(ask)), "status": "SUCCEEDED"}
         assert refusals(await report(ask, "CompleteRun", given))[0][1] == "NOT_FOUND"
-        assert refusals(await report(ask, "CompleteRun", given | {"runId": "x"})) == [("id", "VALIDATION")]
+        assert refusals(await report(ask, "CompleteRun", given | {"runId": "x"})) == [("runId", "VALIDATION")]
 
     async def test_a_refused_start_is_an_error_beside_the_run_that_shows_why(self, ask: Ask) -> None:
         rule = {"name": "no bookers", "condition": 'run.agent_id == "booker"', "mode": "BLOCK"}

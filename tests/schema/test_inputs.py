@@ -101,7 +101,9 @@ class TestScalars:
         assert write(Decimal, Decimal("1E-7")) == "0.0000001"
         assert [write(Decimal, Decimal(text)) for text in ("0.250000", "50", "0.000000")] == ["0.25", "50", "0"]
 
-    @pytest.mark.parametrize("wrong", ["NaN", "Infinity", "x", "1e400", "9" * 31, 0.5, True])
+    @pytest.mark.parametrize(
+        "wrong", ["NaN", "Infinity", "x", "1e400", "9" * 31, 0.5, True, " 1 ", "1_000", "\uff11", ""]
+    )
     def test_what_is_no_number_is_refused(self, wrong: object) -> None:
         with pytest.raises(GraphQLError):
             read(Decimal, wrong)

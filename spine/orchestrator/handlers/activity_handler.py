@@ -54,7 +54,7 @@ def check_runs(request: ListRuns | CountRuns) -> None:
     """A text to search for is neither empty nor longer than 500 characters."""
     text = request.filter.text
     if text is not None and not 1 <= len(text) <= MAX_TEXT:
-        raise ValidationFailed(f"a text to search for has 1 to {MAX_TEXT} characters", field="filter.text")
+        raise ValidationFailed(f"a text to search for has 1 to {MAX_TEXT} characters", field="text")
     check_instant(request.filter.started_after, "startedAfter")
     check_instant(request.filter.started_before, "startedBefore")
     check_instant(request.filter.completed_after, "completedAfter")

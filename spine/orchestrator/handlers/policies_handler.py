@@ -91,7 +91,7 @@ async def retire_rule(ctx: WriteContext, request: RetirePolicyRule) -> RuleChang
     before = await _current(ctx, request.rule_key)
     successor = request.superseded_by_key
     if successor is not None and not await ctx.session.fetch(driver.rules_by_key([successor])):
-        raise NotFound(driver.RULE, str(successor), field="supersededBy")
+        raise NotFound(driver.RULE, str(successor), field="superseded_by_key")
     await ctx.session.execute(driver.retire(request.rule_key, ctx.now, request.reason, successor))
     await _record(ctx, "PolicyRuleRetired", request.rule_key, before, request.reason)
     return RuleChanged(request.rule_key)
