@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 
 from domains.logs.driver import RUN_KEYS, SEAL_COLUMNS, TENANT, seal_of
-from domains.logs.tables import run_steps, step_payloads, trace_steps, traces
+from domains.logs.tables import run_steps, span_refusals, step_payloads, trace_steps, traces
 from domains.logs.tables import seals as seals_table
 from spine.contracts.ports import RunStep, TraceHeadSummary
 from spine.contracts.records import SealRecord, StepPayload, StepRecord
@@ -69,8 +69,29 @@ _placed = (
     .subquery("placed")
 )
 
+_own_steps = and_(trace_steps.c.tenant_id == traces.c.tenant_id, trace_steps.c.trace_id == traces.c.trace_id)
+
 HEADS = (
-    select(_placed.c.run_id, *(traces.c[name] for name in TraceHeadSummary.__struct_fields__))
+    select(
+        _placed.c.run_id,
+        traces.c.trace_id,
+        traces.c.step_count,
+        traces.c.refused_count,
+        traces.c.head_hash,
+        traces.c.created_at,
+        select(func.count()).select_from(trace_steps).where(_own_steps).correlate(traces).scalar_subquery(),
+        select(func.count())
+        .select_from(span_refusals)
+        .where(span_refusals.c.tenant_id == traces.c.tenant_id, span_refusals.c.trace_id == traces.c.trace_id)
+        .correlate(traces)
+        .scalar_subquery(),
+        select(trace_steps.c.step_hash)
+        .where(_own_steps)
+        .correlate(traces)
+        .order_by(trace_steps.c.step_index.desc())
+        .limit(1)
+        .scalar_subquery(),
+    )
     .select_from(_placed.join(traces, traces.c.trace_id == _placed.c.trace_id))
     .where(traces.c.tenant_id == TENANT)
     .order_by(_placed.c.run_id, traces.c.trace_id)
@@ -135,5 +156,12 @@ def _placed_step(row: Row) -> tuple[RunStep, StepRecord | None]:
 
 def _head(row: Row) -> tuple[UUID, TraceHeadSummary]:
     return row[0], TraceHeadSummary(
-        trace_id=row[1], step_count=row[2], refused_count=row[3], head_hash=row[4], created_at=row[5]
+        trace_id=row[1],
+        step_count=row[2],
+        refused_count=row[3],
+        head_hash=row[4],
+        created_at=row[5],
+        stored_steps=row[6],
+        stored_refusals=row[7],
+        last_hash=row[8],
     )

@@ -124,13 +124,16 @@ class TraceWriting(Protocol):
 
 
 class TraceHeadSummary(Struct, frozen=True, gc=False, kw_only=True):
-    """A trace as proof shows it."""
+    """A trace as proof shows it, and beside it what its steps and refusals themselves say."""
 
     trace_id: str
     step_count: int
     refused_count: int
     head_hash: bytes
     created_at: datetime
+    stored_steps: int
+    stored_refusals: int
+    last_hash: bytes | None
 
 
 class TracesStore(Protocol):

@@ -1,12 +1,11 @@
 """What a proof shows of a run's traces, steps and payloads beside the verdict."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
 
 from spine.contracts.enums import ProviderType, RunStatus, StepKind, StepStatus
-from spine.contracts.ports import RunStep, TraceHeadSummary
+from spine.contracts.ports import RunStep
 from spine.contracts.proof import RawLog, TraceStepSummary, TraceSummary
 from spine.contracts.records import StepRecord
 from spine.contracts.scalars import BigInt
@@ -20,8 +19,8 @@ STATUSES = {status.value: status for status in StepStatus}
 PROVIDER_TYPES = {family.value: family for family in ProviderType}
 
 
-def trace_summaries(stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> tuple[TraceSummary, ...]:
-    """The traces that hold the run's steps."""
+def trace_summaries(stored: StoredRun) -> tuple[TraceSummary, ...]:
+    """The traces that hold the run's steps, where they were read."""
     own = Counter(placed.trace_id for placed, _ in stored.steps)
     started: defaultdict[str, list[int]] = defaultdict(list)
     ended: defaultdict[str, list[int]] = defaultdict(list)
@@ -43,7 +42,7 @@ def trace_summaries(stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> tup
             head_hash=head.head_hash.hex(),
             created_at=head.created_at,
         )
-        for head in heads
+        for head in stored.heads or ()
     )
 
 

@@ -105,9 +105,9 @@ class ProofWave:
                     return {key: Unavailable("the run's record could not be read in time") for key in keys}
                 unread = True
             rows.append([] if isinstance(answer, SourceFailed) else answer)
-        return {stored.run.id: self._proof(stored, heads) for stored, heads in self._stored(rows, unread=unread)}
+        return {stored.run.id: self._proof(stored) for stored in self._stored(rows, unread=unread)}
 
-    def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[tuple[StoredRun, list[TraceHeadSummary]]]:
+    def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
         runs: list[RunRow] = rows[0]
         seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
         for seal in sorted(rows[1], key=attrgetter("version")):
@@ -125,26 +125,24 @@ class ProofWave:
         for key, payload in rows[-1] if self._payloads else ():
             payloads[key].append(payload)
         return [
-            (
-                StoredRun(
-                    run=run,
-                    seals=seals[run.id],
-                    steps=steps[run.id],
-                    evidence=None if unread or len(evidence[run.id]) > self._most else evidence[run.id],
-                    unread=unread,
-                    payloads=payloads[run.id] if self._payloads else None,
-                ),
-                heads[run.id],
+            StoredRun(
+                run=run,
+                seals=seals[run.id],
+                steps=steps[run.id],
+                evidence=None if unread or len(evidence[run.id]) > self._most else evidence[run.id],
+                unread=unread,
+                payloads=payloads[run.id] if self._payloads else None,
+                heads=heads[run.id] if self._request.traces else None,
             )
             for run in runs
         ]
 
-    def _proof(self, stored: StoredRun, heads: Sequence[TraceHeadSummary]) -> RunProof:
+    def _proof(self, stored: StoredRun) -> RunProof:
         return RunProof(
             run_key=stored.run.id,
             run_id=node_id("Run", stored.run.id),
             integrity=verify_run(self._ctx.principal.tenant_id, stored),
-            traces=trace_summaries(stored, heads),
+            traces=trace_summaries(stored),
             steps=step_summaries(stored) if self._request.steps else (),
             raw_logs=raw_logs(stored),
             verified_at=self._ctx.now,

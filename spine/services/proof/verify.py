@@ -1,7 +1,18 @@
 """Verification: recompute everything that a run's seals commit to from what is stored now, and name the first break.
 
-Looked at in this order: the seals themselves, the steps by their place, the run's fields, its evidence, and payloads
-where they were read. Nothing here raises for what is stored: a value that cannot be hashed is an edited value.
+Looked at in this order: the seals themselves, the steps by their place, the heads of their traces where they were
+read, the run's fields, its evidence, and payloads where they were read. Nothing here raises for what is stored: a value
+that cannot be hashed is an edited value.
+
+What it can't find as long as there is no log that commits to the seals outside the operator's reach: whoever may write
+to the database as its owner or superuser can, unnoticed,
+- change a run and make its chain, evidence and seals anew, for hashes have no key;
+- drop a run's newest seals with what they cover, and set its row back to what an older seal holds;
+- delete a run's seals and set it back to live, which reads UNSUPPORTED, not VERIFIED;
+- delete or withdraw a whole run, or invent one, which no other run's record contradicts;
+- change what no seal commits to: `risk_level`, `policy_violation`, `incident_count`, a trace's `created_at`, and
+  every other table (incidents, signals and their feedback, rules, limits, prices, keys, the audit ledger).
+What was not read is not verified: payloads and trace heads that were not selected, a page's evidence beyond 500 rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +22,7 @@ import orjson
 from msgspec import Struct
 
 from spine.contracts.enums import BreakKind, IntegrityModel, RunState, VerificationStatus
-from spine.contracts.ports import RunRow, RunStep
+from spine.contracts.ports import RunRow, RunStep, TraceHeadSummary
 from spine.contracts.proof import INTEGRITY_CONFIG, FirstBreak, IntegrityVerification
 from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
 from spine.services.canonical_json import digest
@@ -34,7 +45,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     """A run as it is stored: steps by position, evidence by index.
 
     `evidence` is None when not all of it was read, `unread` then says whether a source failed rather than there
-    being too much of it; `payloads` is None when they were not asked for.
+    being too much of it; `payloads` and `heads` are None when they were not asked for.
     """
 
     run: RunRow
@@ -43,6 +54,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     evidence: Sequence[EvidenceRecord] | None
     unread: bool = False
     payloads: Sequence[StepPayload] | None = None
+    heads: Sequence[TraceHeadSummary] | None = None
 
 
 def verify_run(tenant_id: UUID, stored: StoredRun) -> IntegrityVerification:
@@ -68,6 +80,7 @@ def first_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
     looks: tuple[tuple[BreakKind, Callable[[], Break | None]], ...] = (
         (BreakKind.SEAL, lambda: _seal_break(stored.run, stored.seals)),
         (BreakKind.EDIT, lambda: first_step_break(tenant_id, sealed_hashes(stored.seals), stored.steps)),
+        (BreakKind.EDIT, lambda: _head_break(stored)),
         (BreakKind.RUN_EDIT, lambda: _run_break(stored.run, stored.seals[-1])),
         (BreakKind.EVIDENCE, lambda: _evidence_break(tenant_id, stored)),
         (BreakKind.PAYLOAD_TAMPERED, lambda: _payload_break(stored)),
@@ -131,6 +144,21 @@ def _seal_break(run: RunRow, seals: Sequence[SealRecord]) -> Break | None:
         return Break(BreakKind.SEAL, None, "no seal of the run is stored")
     if run.seal_version != len(seals):
         return Break(BreakKind.SEAL, None, f"the run has {run.seal_version} seals, stored are {len(seals)}")
+    return None
+
+
+def _head_break(stored: StoredRun) -> Break | None:
+    """A trace whose head says something else than the steps and refusals that are stored of it."""
+    if stored.heads is None:
+        return None
+    heads = {head.trace_id: head for head in stored.heads}
+    for trace_id in dict.fromkeys(placed.trace_id for placed, _ in stored.steps):
+        head = heads.get(trace_id)
+        if head is None:
+            return Break(BreakKind.EDIT, None, f"trace {trace_id} lost its head")
+        said = (head.step_count, head.head_hash, head.refused_count)
+        if said != (head.stored_steps, head.last_hash, head.stored_refusals):
+            return Break(BreakKind.EDIT, None, f"the head of trace {trace_id} differs from what is stored of it")
     return None
 
 
