@@ -26,9 +26,12 @@ from spine.services.ids import tenant_id_of
 from spine.settings import Settings
 from spine.storage.checks import UnsafeRole, readiness, refuse_unsafe_role
 from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from spine.storage.embedded.keeper import Keeper
 from spine.storage.migrate import ROLES_SQL, head_revision, migrate
 from spine.storage.sessions import Timeouts
 from spine.storage.unit_of_work import Database, DatabaseSettings
+
+PEPPER_BYTES = 32
 
 Connect = dict[str, Any]
 Report = Callable[[str], None]
@@ -36,6 +39,10 @@ Report = Callable[[str], None]
 
 class WrongUrl(MisuseError):
     """A setting that should be a PostgreSQL URL is none, or is missing."""
+
+
+class BadPepper(MisuseError):
+    """The file of the key pepper is damaged: keys hashed with what is left of it could be guessed."""
 
 
 class Runtime:
@@ -54,6 +61,7 @@ class Runtime:
         self._owner_connect = owner_connect
         self._clock = clock
         self._embedded: EmbeddedPostgres | None = None
+        self._keeper: Keeper | None = None
         self._head = head_revision()
         self.database: Database
         self.registry: OperationRegistry
@@ -106,7 +114,14 @@ class Runtime:
         await self.database.close()
         await self._let_go()
 
+    def keep_database_alive(self) -> None:
+        """From now on start the embedded database again when it dies; one of your own is yours to keep."""
+        if self._embedded is not None:
+            self._keeper = Keeper(self._embedded)
+
     async def _let_go(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.stop()
         if self._embedded is not None:
             embedded, self._embedded = self._embedded, None
             await asyncio.to_thread(embedded.stop)
@@ -171,11 +186,14 @@ def explained(error: BaseException) -> str | None:
     """What an operator can do something about, in one line; None for a fault of the program."""
     if isinstance(error, SQLAlchemyError) and error.__cause__ is not None:
         return explained(error.__cause__) or explained(error.__cause__.__cause__ or error.__cause__)
-    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl):
+    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper):
         cause = error.__cause__
-        return f"{error}: {cause}" if isinstance(cause, OSError | asyncpg.PostgresError) else str(error)
+        told = isinstance(cause, OSError | asyncpg.PostgresError | asyncpg.InterfaceError)
+        return f"{error}: {cause}" if told else str(error)
     if isinstance(error, asyncpg.PostgresError):
         return f"PostgreSQL refused: {error}"
+    if isinstance(error, asyncpg.InterfaceError):
+        return f"the database cannot be reached: {error}"
     return str(error) if isinstance(error, OSError) and error.errno is not None else None
 
 
@@ -196,8 +214,8 @@ def connect_arguments(url: str) -> Connect:
     """A PostgreSQL URL as asyncpg's arguments; a SQLAlchemy driver name in it is ignored."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise WrongUrl("a database URL must look like postgresql://role:password@host:5432/database") from error
+    except (ArgumentError, ValueError):  # whose texts quote parts of it, and so the password
+        raise WrongUrl("a database URL must look like postgresql://role:password@host:5432/database") from None
     if parsed.get_backend_name() != "postgresql":
         raise WrongUrl("a database URL must begin with postgresql://")
     return {"dsn": parsed.set(drivername="postgresql").render_as_string(hide_password=False)}
@@ -211,14 +229,17 @@ def key_pepper(settings: Settings) -> bytes:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"key-pepper.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
-        _write_private(fresh, secrets.token_bytes(32))
+        _write_private(fresh, secrets.token_bytes(PEPPER_BYTES))
         try:
             os.link(fresh, path)
         except FileExistsError:
             pass
         finally:
             fresh.unlink()
-    return path.read_bytes()
+    pepper = path.read_bytes()
+    if len(pepper) != PEPPER_BYTES:
+        raise BadPepper(f"{path} must hold the {PEPPER_BYTES} bytes that were made for it, but has {len(pepper)}")
+    return pepper
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -37,9 +37,9 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"], Field(description="The least level that is logged.")
     ] = "info"
     pool_size: Annotated[int, Field(ge=1, le=100, description="Database connections of each process.")] = 10
-    key_pepper: Annotated[SecretStr | None, Field(description="Pepper of key hashes; else a file in the data dir.")] = (
-        None
-    )
+    key_pepper: Annotated[
+        SecretStr | None, Field(min_length=1, description="Pepper of key hashes; else a file in the data dir.")
+    ] = None
     key_environment: Annotated[
         str, Field(pattern="^[a-z0-9]{1,12}$", description="The environment named inside new keys.")
     ] = "live"

@@ -52,6 +52,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await runtime.open(migrating=migrating)
         try:
+            runtime.keep_database_alive()
             check_batched_fields(schema, runtime.registry.operations)
             settle()
             yield

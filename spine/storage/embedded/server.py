@@ -1,7 +1,7 @@
 """One PostgreSQL server per data directory, shared by all processes that ask for it.
 
 The first holder starts it, later ones join, the last one out stops it. A server whose holders were all killed is
-adopted by the next start.
+adopted by the next start, and one that died is started again by whoever holds it and looks (`revive`).
 """
 
 import atexit
@@ -21,7 +21,7 @@ from spine.storage.embedded.binaries import Binaries, find_binaries
 from spine.storage.embedded.cluster import system_identifier
 from spine.storage.embedded.errors import DiskFull, StartTimeout
 from spine.storage.embedded.layout import PORT, Layout
-from spine.storage.embedded.locks import FileLock
+from spine.storage.embedded.locks import FileLock, is_free
 from spine.storage.embedded.placement import prepare_data_dir
 from spine.storage.embedded.postmaster import stop_server
 from spine.storage.embedded.session import PostgresAddress
@@ -103,6 +103,23 @@ class EmbeddedPostgres:
     def drop_database(self, name: str) -> None:
         """Drop a database and end its sessions; an absent one is no error."""
         roles.drop_database(self._maintenance(), name)
+
+    def revive(self) -> bool:
+        """Start the server again when it has died; False when it lives. Raises EmbeddedPostgresError and OSError.
+
+        Safe in every holder at once: the first of them starts it, the others join.
+        """
+        if not is_free(self._layout.server_lock):
+            return False
+        guard = FileLock(self._layout.guard_lock)
+        try:
+            guard.wait_exclusive(GUARD_SECONDS, lambda: None)
+            if self._holders.descriptor < 0:
+                return False  # stopped meanwhile
+            Startup(self._layout, find_binaries(), _log.warning, alone=False).run()
+        finally:
+            guard.release()
+        return True
 
     def stop(self) -> None:
         """End the hold; the last holder stops the server. Repeats harmlessly; in a forked child only lets go."""

@@ -132,6 +132,8 @@ class TestYourOwnPostgres:
             ("postgresql://hoc_app:s3cret@127.0.0.1:1/hoc", "cannot be reached"),
             ("mysql://hoc_app:s3cret@127.0.0.1/hoc", "postgresql://"),
             ("s3cret", "postgresql://"),
+            ("postgresql://hoc_app:s3cret@db:port/hoc", "postgresql://role:password@host:5432/database"),
+            ("postgresql://hoc_app:s3cret@127.0.0.1:1/hoc?sslmode=maybe", "sslmode"),
         ],
     )
     def test_a_database_that_is_none_is_one_line_without_the_password(

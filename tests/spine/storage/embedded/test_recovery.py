@@ -91,6 +91,16 @@ class TestKilledPostmaster:
                 assert restarted.system_identifier == running.system_identifier
         assert not is_running(made_dir)
 
+    def test_its_holder_starts_it_again_once(self, made_dir: Path) -> None:
+        with EmbeddedPostgres.start(made_dir) as running, EmbeddedPostgres.start(made_dir) as also:
+            assert running.revive() is False
+            crash(running)
+            assert running.revive() is True
+            assert also.revive() is False
+            assert fetch(running.connection(), "SELECT 1") == fetch(also.connection(), "SELECT 1") == 1
+        assert running.revive() is False
+        assert not is_running(made_dir)
+
     def test_stopping_after_a_crash_is_no_error(self, made_dir: Path) -> None:
         with EmbeddedPostgres.start(made_dir) as running:
             crash(running)
