@@ -38,6 +38,10 @@ class Client:
     """A connection to one server with one key; a context manager."""
 
     def __init__(self, url: str, key: str) -> None:
+        """RequestFailed for what can be no key; the error that it would cause later quotes the header."""
+        key = key.strip()
+        if not (key.isascii() and key.isprintable()):
+            raise RequestFailed(0, "the key holds what no key can hold")
         base = url.rstrip("/").removesuffix("/v1/traces").removesuffix("/graphql")
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self._http = httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT_S)

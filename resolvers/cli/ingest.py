@@ -52,7 +52,7 @@ def ingest(files: Files, key: Key, url: Url = "http://127.0.0.1:8000") -> None:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
     tally = Tally()
     total = sum(path.stat().st_size for path in files)
-    with Client(url, key) as client, counting("sending", total, of_bytes=True) as done:
+    with connected(url, key) as client, counting("sending", total, of_bytes=True) as done:
         for batch in batched(lines_of(files, tally, done)):
             send(client, batch, tally)
             done(sum(line.size for line in batch))
@@ -60,6 +60,15 @@ def ingest(files: Files, key: Key, url: Url = "http://127.0.0.1:8000") -> None:
     say(f"{tally.lines} lines, {spans}, {tally.failed_lines} lines failed")
     if tally.refused or tally.failed_lines:
         raise typer.Exit(1)
+
+
+def connected(url: str, key: str) -> Client:
+    """A client; ends the command when the key can't be one."""
+    try:
+        return Client(url, key)
+    except RequestFailed as failure:
+        complain(str(failure))
+        raise typer.Exit(1) from None
 
 
 def lines_of(files: Iterable[Path], tally: Tally, done: Any) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from resolvers.cli.options import DataDir, Tenant, settings_of
 from spine.bootstrap import Report, Runtime, platform_principal
 from spine.contracts.access import ChangeKey, CreateKey, CreateTenant, KeyChanged, KeyCreated
 from spine.contracts.enums import Permission, Role
+from spine.contracts.errors import Unavailable
 from spine.settings import Settings
 
 Result = TypeVar("Result")
@@ -69,6 +70,9 @@ async def administer(
         return (await runtime.registry.execute(operation, request, principal)).unwrap()
 
     try:
+        unready = await runtime.ready()
+        if unready is not None:
+            raise Unavailable(f"not ready ({unready}); run: hoc migrate")
         return await work(dispatch)
     finally:
         await runtime.close()

@@ -1,5 +1,9 @@
-"""What every route needs of a request: its id, a body that cannot grow without end, and the status of an error."""
+"""What every route needs of a request: its id, a body that can't grow or last without end, and the status of an error.
 
+The server itself waits for a body forever: a few clients that send one byte a minute would keep every export out.
+"""
+
+import asyncio
 import re
 from typing import Final
 from uuid import uuid4
@@ -7,9 +11,10 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from spine.contracts.errors import ErrorCode, HocError, TooLarge
+from spine.contracts.errors import ErrorCode, HocError, TooLarge, ValidationFailed
 
 REQUEST_ID: Final = "x-request-id"
+BODY_S: Final = 30.0
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 STATUS: Final = {
@@ -50,20 +55,25 @@ def headers_of(error: HocError, request_id: str) -> dict[str, str]:
     return headers
 
 
-def bounded(request: Request, limit: int) -> Request:
-    """The same request, whose body raises TooLarge as soon as it is longer than `limit` bytes."""
+def bounded(request: Request, limit: int, seconds: float = BODY_S) -> Request:
+    """The same request; its body raises TooLarge beyond `limit` bytes, ValidationFailed when it takes too long."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise TooLarge("the body, in bytes,", limit)
-    return Request(request.scope, _counted(request.receive, limit))
+    return Request(request.scope, _counted(request.receive, limit, seconds))
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def _counted(receive: Receive, limit: int, seconds: float) -> Receive:
     taken = 0
+    deadline = asyncio.get_running_loop().time() + seconds
 
     async def counted() -> Message:
         nonlocal taken
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise ValidationFailed(f"the body did not arrive within {seconds:g} seconds") from None
         taken += len(message.get("body", b""))
         if taken > limit:
             raise TooLarge("the body, in bytes,", limit)

@@ -6,6 +6,9 @@ from spine.contracts.errors import MisuseError
 from spine.storage.sessions import TEMPORARY, Connection
 from spine.storage.unit_of_work import UNREACHABLE, Database
 
+READY_S = 2.0
+"""Whoever asks for readiness, such as a load balancer, does not wait as long as a request does."""
+
 ROLE = """
 SELECT current_user,
     EXISTS (SELECT 1 FROM pg_roles g WHERE (g.rolsuper OR g.rolbypassrls) AND pg_has_role(r.oid, g.oid, 'MEMBER')),
@@ -34,7 +37,7 @@ async def refuse_unsafe_role(database: Database) -> None:
 async def readiness(database: Database, head: str) -> str | None:
     """Why the server is not ready; None when it is."""
     try:
-        connection = await database.acquire()
+        connection = await database.acquire(READY_S)
     except Exception as error:  # noqa: BLE001 - readiness reports every reason, it never raises
         return f"database: {type(error).__name__}"
     try:
@@ -47,7 +50,7 @@ async def readiness(database: Database, head: str) -> str | None:
 
 async def _pending(connection: Connection, head: str) -> str | None:
     try:
-        version = await connection.fetchval("SELECT version_num FROM public.alembic_version", timeout=2)
+        version = await connection.fetchval("SELECT version_num FROM public.alembic_version", timeout=READY_S)
     except TEMPORARY:
         return f"migrations pend: the database has none of them, the program brings {head}"
     return None if version == head else f"migrations pend: the database is at {version}, the program at {head}"

@@ -70,12 +70,12 @@ class Database:
             except TimeoutError:
                 pool.terminate()
 
-    async def acquire(self) -> Connection:
-        """A connection of the pool; raises Unavailable when none comes free in time."""
+    async def acquire(self, timeout_s: float | None = None) -> Connection:
+        """A connection of the pool; raises Unavailable when none comes free in time (the setting's, when not given)."""
         if self._pool is None:
             raise Unavailable("the database is not open")
         try:
-            connection = await self._pool.acquire(timeout=self._settings.acquire_timeout_s)
+            connection = await self._pool.acquire(timeout=timeout_s or self._settings.acquire_timeout_s)
         except (TimeoutError, *UNREACHABLE) as error:
             raise Unavailable("the database did not answer in time") from error
         return connection

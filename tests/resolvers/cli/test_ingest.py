@@ -34,6 +34,13 @@ class TestIngest:
         assert ingest(server, key, SAMPLE) == (0, summary, "")
         assert server.data(key, STATE) == state
 
+    @pytest.mark.parametrize("secret", ["hoc_live_s3cret\nx", "hoc_live_s3cr\u00e9t"])
+    def test_a_key_that_is_none_is_not_printed(self, server: Server, secret: str, tmp_path: Path) -> None:
+        file = tmp_path / "one.jsonl"
+        file.write_text("{}")
+        code, _, complaints = ingest(server, secret, file)
+        assert (code, complaints) == (1, "hoc: the key holds what no key can hold\n")
+
     def test_bad_lines_harm_no_other_and_fail_the_command(self, server: Server, tmp_path: Path) -> None:
         good = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "invoke_agent a", "startTimeUnixNano": "1000"}
         bad_span = good | {"spanId": "beef"}

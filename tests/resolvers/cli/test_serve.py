@@ -116,6 +116,8 @@ class TestYourOwnPostgres:
         with Server(tmp_path / "hoc", **app) as server:
             assert httpx.get(f"{server.url}/readyz").status_code == 503
             assert "run: hoc migrate" in server.stderr
+            early = hoc("keys", "create", "--tenant", "acme", "--role", "OWNER", "--data-dir", tmp_path / "hoc", **app)
+            assert "run: hoc migrate" in refused(early.returncode, early.stderr)
             alone = hoc("migrate", **app)
             assert "DATABASE_OWNER_URL" in refused(alone.returncode, alone.stderr)
             assert hoc("migrate", DATABASE_OWNER_URL=database["hoc_owner"], **app).returncode == 0

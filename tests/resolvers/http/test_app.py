@@ -1,5 +1,6 @@
 """The application as a whole: it opens its runtime and closes it, and says when it cannot serve."""
 
+import time
 from typing import Any
 
 import asyncpg
@@ -41,6 +42,17 @@ class TestReadiness:
         assert response.status_code == 503
         assert "migrations pend" in response.json()["status"]
         assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+
+    async def test_it_fails_soon_when_every_connection_is_taken(
+        self, client: httpx.AsyncClient, runtime: Runtime, settings: Settings
+    ) -> None:
+        taken = [await runtime.database.acquire() for _ in range(settings.pool_size)]
+        began = time.monotonic()
+        assert (await client.get("/readyz")).status_code == 503
+        assert time.monotonic() - began < 3
+        for connection in taken:
+            await runtime.database.release(connection)
         assert (await client.get("/readyz")).status_code == 200
 
     async def test_it_fails_when_the_database_is_gone(self, client: httpx.AsyncClient, runtime: Runtime) -> None:
