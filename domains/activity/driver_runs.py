@@ -122,6 +122,7 @@ def _summarised(inner: Select[Any], *, descending: bool) -> Select[Any]:
             evidence_health(page).label("evidence_health"),
         )
         .select_from(page.join(medians, medians.c.of_agent == page.c.agent_id))
+        .where(_kept(medians))
         .order_by(*(key.desc() if descending else key for key in keys))
     )
 
@@ -134,7 +135,10 @@ def _count(filtered: frozenset[str]) -> Select[Any]:
 @lru_cache(maxsize=512)
 def _groups(filtered: frozenset[str], group_by: RunGrouping) -> Select[Any]:
     value = GROUPINGS[group_by]()
-    counted = _filtered(select(value.label("value")).select_from(runs), filtered).subquery("counted")
+    rows = select(value.label("value")).select_from(runs)
+    if group_by is RunGrouping.LATENCY_BUCKET and "latency_bucket" not in filtered:
+        rows = _with_medians(rows)
+    counted = _filtered(rows, filtered).subquery("counted")
     return (
         select(counted.c.value, func.count().label("n"), func.sum(func.count()).over().cast(BigInteger).label("total"))
         .group_by(counted.c.value)
@@ -184,15 +188,25 @@ def _medians(agents: Select[Any], name: str) -> FromClause:
     return select(agent.c.agent_id.label("of_agent"), median.label("median_ns")).cte(name)
 
 
+def _kept(medians: FromClause) -> ColumnElement[bool]:
+    """True where there are runs: PostgreSQL computes a CTE once only when the statement names it twice."""
+    return select(medians.c.of_agent).exists()
+
+
 @lru_cache(maxsize=1)
 def _all_medians() -> FromClause:
     return _medians(select(runs.c.agent_id).where(MINE).distinct(), "all_medians")
 
 
 def _latency_of_any() -> ColumnElement[str]:
+    """The bucket of each of the tenant's runs, in a statement that `_with_medians` has given the medians."""
+    return latency_bucket(runs, _all_medians().c.median_ns)
+
+
+def _with_medians(statement: Select[Any]) -> Select[Any]:
+    """Join each run's agent; a subquery would look through all agents for each run."""
     medians = _all_medians()
-    median = select(medians.c.median_ns).where(medians.c.of_agent == runs.c.agent_id).scalar_subquery()
-    return latency_bucket(runs, median)
+    return statement.select_from(runs.join(medians, medians.c.of_agent == runs.c.agent_id)).where(_kept(medians))
 
 
 def _any_of(column: ColumnElement[Any]) -> Callable[[str], ColumnElement[bool]]:
@@ -273,4 +287,6 @@ def filter_params(wanted: RunFilter) -> tuple[frozenset[str], dict[str, object]]
 
 
 def _filtered(statement: Select[Any], filtered: frozenset[str]) -> Select[Any]:
+    if "latency_bucket" in filtered:
+        statement = _with_medians(statement)
     return statement.where(MINE, *(FILTERS[name](f"by_{name}") for name in sorted(filtered)))

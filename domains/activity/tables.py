@@ -4,7 +4,7 @@ A run's identity fields never change after creation; its totals follow its steps
 named after a trace's root before the trace's first agent span arrived.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import UUID
 
 from spine.contracts.enums import (
@@ -79,6 +79,8 @@ runs = Table(
     UniqueConstraint("tenant_id", "trace_id", "span_id"),
     Index("ix_runs_started", "tenant_id", "started_ns", "id"),
     Index("ix_runs_agent", "tenant_id", "agent_id", "started_ns"),
+    Index("ix_runs_parent", "tenant_id", "parent_run_id"),
+    Index("ix_runs_withdrawn", "tenant_id", "id", postgresql_where=text("withdrawn")),
 )
 
 signals = Table(

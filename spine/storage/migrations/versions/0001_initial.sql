@@ -94,7 +94,9 @@ CREATE TABLE runs (
 );
 
 CREATE INDEX ix_runs_agent ON runs (tenant_id, agent_id, started_ns);
+CREATE INDEX ix_runs_parent ON runs (tenant_id, parent_run_id);
 CREATE INDEX ix_runs_started ON runs (tenant_id, started_ns, id);
+CREATE INDEX ix_runs_withdrawn ON runs (tenant_id, id) WHERE withdrawn;
 CREATE TABLE signals (
     tenant_id UUID NOT NULL,
     id UUID NOT NULL,
