@@ -123,7 +123,10 @@ class TestKeysThatOnlyWrite:
             ('createLimit(input: {name: "a", limitType: TIME_MS, maxValue: 1})', "limit", Permission.POLICIES_WRITE),
             ('createPolicyRule(input: {name: "a", condition: "true"})', "policyRule", Permission.POLICIES_WRITE),
             (
-                'setModelPrice(input: {provider: "" model: "m" inputUsdPerMillion: 1 outputUsdPerMillion: 1 source: "s"})',
+                (
+                    'setModelPrice(input: {provider: "p", model: "m", source: "s",'
+                    " inputUsdPerMillion: 1, outputUsdPerMillion: 1})"
+                ),
                 "modelPrice",
                 Permission.BILLING_MANAGE,
             ),
