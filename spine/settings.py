@@ -6,8 +6,8 @@ Secrets are `SecretStr`, so printing settings never shows them.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -46,6 +46,15 @@ class Settings(BaseSettings):
     stalled_after_s: Annotated[int, Field(ge=1, description="Seconds of silence after which a live run stalls.")] = 60
     source_timeout_ms: Annotated[int, Field(ge=1, description="How long a read waits for a lock.")] = 150
     statement_timeout_ms: Annotated[int, Field(ge=1, description="How long a read may take.")] = 10_000
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, Field(description="Origins whose pages may call the API, comma-separated.")
+    ] = ()
     max_body_bytes: Annotated[int, Field(ge=1024, description="The largest GraphQL request body.")] = 1_000_000
     max_export_bytes: Annotated[int, Field(ge=1024, description="The largest OTLP export, inflated.")] = 20_000_000
     max_ingests: Annotated[int, Field(ge=1, description="Exports that one process handles at once.")] = 8
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def split_origins(cls, given: object) -> object:
+        """The environment gives one text."""
+        return tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given

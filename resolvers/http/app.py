@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from resolvers.http.auth import Authenticator
+from resolvers.http.headers import SecurityHeaders
 from resolvers.http.health import Health
 from resolvers.http.ingest import IngestEndpoint
 from resolvers.http.requests import REQUEST_ID, STATUS, headers_of, request_id_of
@@ -67,4 +70,16 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: crash})
+    middleware = [Middleware(SecurityHeaders)]
+    if runtime.settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=runtime.settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", REQUEST_ID],
+                expose_headers=[REQUEST_ID],
+            ),
+        )
+    handlers = {Exception: crash}
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=middleware)

@@ -7,11 +7,15 @@ from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse
+from strawberry.types import ExecutionResult
 
 from resolvers.context import RequestContext
 from resolvers.errors import Schema, extensions
 from resolvers.http.auth import Authenticator
+from resolvers.http.media import GRAPHQL, OFFERED, preferred
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
 from spine.bootstrap import Runtime
 from spine.contracts.errors import ErrorCode, HocError, InternalError
@@ -49,6 +53,30 @@ class GraphQLView(GraphQL[RequestContext, None]):
         except HocError as error:
             headers = headers_of(error, request_id)
             return failure(STATUS[error.code], error.message, error.code, request_id, headers)
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """The answer to be: it carries the media type that the client prefers; 406 when it accepts none of ours."""
+        media_type = preferred(request.headers.get("accept"))
+        if media_type is None:
+            raise HTTPException(406, f"this endpoint answers {' and '.join(OFFERED)}")
+        response = await super().get_sub_response(request)
+        response.media_type = media_type
+        return response
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """A request that was never executed has no `data`."""
+        answer = await super().process_result(request, result)
+        if result.data is None and all(error.path is None for error in result.errors or ()):
+            answer.pop("data", None)
+        return answer
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        """A request that was never executed is a 400 where the media type can say so."""
+        refused = sub_response.media_type == GRAPHQL and "data" not in response_data
+        body = self.encode_json(response_data)
+        return Response(body, 400 if refused else 200, media_type=sub_response.media_type)
 
     def decode_json(self, data: str | bytes) -> object:
         """Orjson refuses what is nested too deeply instead of running out of stack."""

@@ -52,9 +52,9 @@ class TestQueries:
         assert error["code"] == "VALIDATION"
         assert "mean" not in error["message"]
 
-    async def test_there_is_no_page_yet(self, client: httpx.AsyncClient) -> None:
+    async def test_a_page_is_not_to_be_had(self, client: httpx.AsyncClient) -> None:
         response = await client.get(PATH, headers={"accept": "text/html"})
-        assert response.status_code == 404
+        assert response.status_code == 406
         assert response.headers["content-type"] == "application/json"
 
 
