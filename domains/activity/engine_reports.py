@@ -12,6 +12,7 @@ import msgspec
 from msgspec import structs
 
 from domains.activity.engine import run_of
+from domains.activity.genai import MAX_TOKENS
 from domains.activity.semconv import provider_type
 from spine.contracts.enums import (
     ActorKind,
@@ -35,7 +36,6 @@ MAX_GOAL = 10_000
 MAX_TEXT = 1_000
 MAX_STEPS = 500
 MAX_KEY = 200
-MAX_INT = 2**53 - 1
 MAX_NS = 2**63 - 1
 FORBIDDEN_AGENTS = frozenset({"", "legacy-unknown"})
 FORBIDDEN_ORIGINS = frozenset({"", "legacy-migration"})
@@ -109,9 +109,9 @@ def _check_key(key: str) -> None:
 
 
 def _check_time(instant: datetime | None, field: str) -> None:
-    """Times of runs and steps are kept in nanoseconds, which end in the year 2262."""
+    """Times of runs and steps are kept in Unix nanoseconds, which begin in 1970 and end in the year 2262."""
     check_instant(instant, field)
-    if instant is not None and to_ns(instant) > MAX_NS:
+    if instant is not None and not 0 <= to_ns(instant) <= MAX_NS:
         raise ValidationFailed(f"{field} is out of range", field=field)
 
 
@@ -122,8 +122,8 @@ def _check_lengths(request: msgspec.Struct, unbounded: Iterable[str]) -> None:
 
 
 def _check_counts(counts: Iterable[int | None]) -> None:
-    if any(count is not None and not 0 <= count <= MAX_INT for count in counts):
-        raise ValidationFailed("token counts are at least 0 and fit a JSON number", field="steps")
+    if any(count is not None and not 0 <= count <= MAX_TOKENS for count in counts):
+        raise ValidationFailed(f"a step has 0 to {MAX_TOKENS} tokens", field="steps")
 
 
 def _is_trace_id(text: str) -> bool:
