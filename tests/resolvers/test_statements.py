@@ -15,7 +15,7 @@ from tests.resolvers.conftest import Ask
 
 CONSOLE = (SCHEMA_FILE.parent / "operations" / "console.graphql").read_text("utf-8")
 
-INCIDENTS_NEEDS = ("runs", "traces", "incidents")
+INCIDENTS_NEEDS = ("runs", "incidents")
 """Tables of the list of runs, and of the incidents domain."""
 
 BELOW_RUNS = {
