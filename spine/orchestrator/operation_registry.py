@@ -226,15 +226,18 @@ class OperationRegistry:
 
 
 def answer_to(error: Exception, operation: str, request_id: str) -> HocError:
-    """What a caller is told of a failure; anything that is not meant for callers goes to the log alone."""
+    """What a caller is told of a failure; anything that is not meant for callers goes to the log alone.
+
+    A refused value is named by its error's type: the text of such an error quotes the value.
+    """
     if isinstance(error, HocError):
         return error
-    facts = {"operation": operation, "request_id": request_id, "error": repr(error)}
+    facts = {"operation": operation, "request_id": request_id, "error": type(error).__name__}
     if isinstance(error, (BadValue, UnicodeEncodeError)):  # such as U+0000, or a number beyond 64 bits
         log.info("operation.unstorable", **facts)
         return ValidationFailed("a value is out of range, or holds what is not text")
     if isinstance(error, (*TEMPORARY, *UNREACHABLE, TimeoutError)):
-        log.warning("operation.unavailable", **facts)
+        log.warning("operation.unavailable", **facts, reason=str(error))
         return Unavailable("the database did not answer in time")
     log.error("operation.crashed", **facts, exc_info=error)
     return InternalError()
