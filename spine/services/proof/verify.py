@@ -7,6 +7,7 @@ that cannot be hashed is an edited value.
 What it can't find as long as there is no log that commits to the seals outside the operator's reach: whoever may write
 to the database as its owner or superuser can, unnoticed,
 - change a run and make its chain, evidence and seals anew, for hashes have no key;
+- change a run that is still live and make its chain anew: its first seal will commit to what it finds;
 - drop a run's newest seals with what they cover, and set its row back to what an older seal holds;
 - delete a run's seals and set it back to live, which reads UNSUPPORTED, not VERIFIED;
 - delete or withdraw a whole run, or invent one, which no other run's record contradicts;
