@@ -34,6 +34,11 @@ class RequestContext:
     ) -> None:
         await self._session.close()
 
+    async def renew(self) -> None:
+        """Give the snapshot and everything that was loaded back; what is read next is read anew."""
+        self._loaders.clear()
+        await self._session.renew()
+
     async def dispatch(self, operation: str, request: Any) -> OperationResult[Any]:
         """Dispatch an operation; after a write, later reads of this request see what it wrote."""
         result = await self._registry.execute(

@@ -8,11 +8,16 @@ from typing import Any
 import strawberry
 import structlog
 from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors, ParserCache
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
 from schema.inputs import field_name
 from spine.contracts.errors import ErrorCode, HocError, InternalError
+
+NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""How Strawberry says that a request has nothing that may be run here."""
 
 log = structlog.get_logger("hoc.graphql")
 
@@ -61,7 +66,7 @@ def is_document_error(error: GraphQLError) -> bool:
     """
     cause = error.original_error
     if error.path is None:
-        return cause is None or isinstance(cause, GraphQLError)
+        return cause is None or isinstance(cause, (GraphQLError, *NO_OPERATION))
     return isinstance(cause, GraphQLError) and bool(cause.nodes)
 
 

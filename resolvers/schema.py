@@ -13,10 +13,14 @@ from resolvers.query.account import AccountQuery
 from resolvers.query.activity import ActivityQuery
 from resolvers.query.analytics import AnalyticsQuery
 from resolvers.query.controls import ControlsQuery
+from resolvers.query.events import EventsQuery
 from resolvers.query.incidents import IncidentsQuery
 from resolvers.query.logs import LogsQuery
 from resolvers.query.nodes import NodeQuery
 from resolvers.query.policies import PoliciesQuery
+from resolvers.subscription.activity import ActivitySubscription
+from resolvers.subscription.incidents import IncidentsSubscription
+from resolvers.subscription.logs import LogsSubscription
 from schema.scalars import SCALARS
 
 
@@ -29,6 +33,7 @@ class Query(
     AnalyticsQuery,
     LogsQuery,
     AccountQuery,
+    EventsQuery,
     NodeQuery,
 ):
     """The root of queries."""
@@ -39,11 +44,17 @@ class Mutation(ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMu
     """The root of mutations."""
 
 
+@strawberry.type(description="What happens, as it happens. Pass the last cursor as `after` to go on without loss.")
+class Subscription(ActivitySubscription, IncidentsSubscription, LogsSubscription):
+    """The root of subscriptions."""
+
+
 def build_schema() -> Schema:
     """The schema; extensions are classes, so that the caches of parsed and validated documents are shared."""
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         extensions=[CachedParser, ValidationCache, CodedErrors],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )

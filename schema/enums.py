@@ -267,7 +267,7 @@ describe(
     TENANT="The tenant.",
     OPERATION="An operation that was denied or failed.",
 )
-describe(e.OperationKind, READ="Reads one snapshot.", WRITE="Writes in a transaction of its own.")
+describe(e.OperationKind, READ="Reads one snapshot.", WRITE="Writes in a transaction of its own.", STREAM="Goes on.")
 describe(
     EvaluationOfLimit,
     OK="Less than 80 % of it.",
@@ -290,6 +290,13 @@ describe(
     PROJECT="By project.",
 )
 describe(
+    e.ChangeKind,
+    ADDED="It is new.",
+    CHANGED="It has changed.",
+    WITHDRAWN="It is shown no more: what it followed from was corrected.",
+    RESTORED="It is shown again.",
+)
+describe(
     ErrorCode,
     NOT_FOUND="There is no such object.",
     UNAUTHENTICATED="No valid key was presented.",
@@ -304,6 +311,8 @@ describe(
     INVARIANT_VIOLATION="A business invariant would break.",
     UNAVAILABLE="Something did not answer in time; try again.",
     UNKNOWN_OPERATION="There is no such operation.",
+    CURSOR_EXPIRED="Events after this cursor are kept no more; read the list and the event cursor anew.",
+    RESUME="The subscriber is too slow; subscribe again after the last cursor that arrived.",
     UNREADABLE="A stored object cannot be shown as it is stored; its proof says where it differs.",
     INTERNAL="Something unexpected failed; the request id leads to the log.",
 )

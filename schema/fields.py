@@ -1,4 +1,4 @@
-"""`field`: a resolver whose GraphQL type is not its Python type, because resolvers return contracts' own objects."""
+"""Resolvers whose GraphQL type is not their Python type, because they return contracts' own objects."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,6 +13,17 @@ def field(description: str, returns: Any) -> Callable[[Resolver], Resolver]:
 
     def decorate(resolver: Resolver) -> Resolver:
         declared: Any = strawberry.field(description=description, graphql_type=returns)(resolver)
+        made: Resolver = declared
+        return made
+
+    return decorate
+
+
+def subscription(description: str, returns: Any) -> Callable[[Resolver], Resolver]:
+    """Make an async generator a subscription's root field that delivers this GraphQL type."""
+
+    def decorate(resolver: Resolver) -> Resolver:
+        declared: Any = strawberry.subscription(description=description, graphql_type=returns)(resolver)
         made: Resolver = declared
         return made
 

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from spine.authority.rbac import permissions_of
+from spine.consequences.hub import Hub
 from spine.contracts.actors import Actor, Principal
 from spine.contracts.config import RuntimeConfig
 from spine.contracts.enums import ActorKind, Role
@@ -64,6 +66,7 @@ class Runtime:
         self._keeper: Keeper | None = None
         self._head = head_revision()
         self.database: Database
+        self.hub: Hub
         self.registry: OperationRegistry
 
     async def open(self, *, migrating: bool = True) -> None:
@@ -86,10 +89,13 @@ class Runtime:
                 read=Timeouts(statement_ms=settings.statement_timeout_ms, lock_ms=settings.source_timeout_ms),
             ),
         )
+        direct = settings.database_direct_url
+        listening = connect if direct is None else connect_arguments(direct.get_secret_value())
+        self.hub = Hub(self.database, listening, self._clock, timedelta(hours=settings.event_retention_hours))
         await self.database.open()
         try:
             await refuse_unsafe_role(self.database)
-            self.registry = build_registry(self.database, settings, self._clock)
+            self.registry = build_registry(self.database, settings, self._clock, self.hub)
         except BaseException:
             await self.database.close()
             raise
@@ -111,6 +117,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""
+        await self.hub.close()
         await self.database.close()
         await self._let_go()
 
@@ -197,14 +204,14 @@ def explained(error: BaseException) -> str | None:
     return str(error) if isinstance(error, OSError) and error.errno is not None else None
 
 
-def build_registry(database: Database, settings: Settings, clock: Clock) -> OperationRegistry:
+def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hub) -> OperationRegistry:
     """Every operation, checked and frozen."""
     config = RuntimeConfig(
         key_pepper=key_pepper(settings),
         key_environment=settings.key_environment,
         stalled_after_s=settings.stalled_after_s,
     )
-    registry = OperationRegistry(database, clock, config)
+    registry = OperationRegistry(database, clock, config, hub)
     registry.register(OPERATIONS)
     registry.freeze()
     return registry

@@ -30,6 +30,13 @@ class Settings(BaseSettings):
             description="PostgreSQL as the owner role, for migrations only.",
         ),
     ] = None
+    database_direct_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("DATABASE_DIRECT_URL", "database_direct_url"),
+            description="PostgreSQL as the app role past a pooler, to hear of events; else DATABASE_URL.",
+        ),
+    ] = None
     host: Annotated[str, Field(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="The port to listen on.")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="How many server processes.")] = 1
@@ -46,10 +53,15 @@ class Settings(BaseSettings):
     stalled_after_s: Annotated[int, Field(ge=1, description="Seconds of silence after which a live run stalls.")] = 60
     source_timeout_ms: Annotated[int, Field(ge=1, description="How long a read waits for a lock.")] = 150
     statement_timeout_ms: Annotated[int, Field(ge=1, description="How long a read may take.")] = 10_000
+    event_retention_hours: Annotated[
+        int, Field(ge=1, description="How long a subscription can be resumed: events are kept so long.")
+    ] = 72
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins whose pages may call the API, comma-separated.")
     ] = ()
     max_body_bytes: Annotated[int, Field(ge=1024, description="The largest GraphQL request body.")] = 1_000_000
+    max_sockets: Annotated[int, Field(ge=1, description="WebSockets of one key that one process holds open.")] = 100
+    max_socket_operations: Annotated[int, Field(ge=1, description="Operations at once on one WebSocket.")] = 20
     max_export_bytes: Annotated[int, Field(ge=1024, description="The largest OTLP export, inflated.")] = 20_000_000
     max_ingests: Annotated[int, Field(ge=1, description="Exports that one process handles at once.")] = 8
 

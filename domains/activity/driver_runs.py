@@ -78,6 +78,12 @@ def runs_count(wanted: RunFilter, clock: RunClock) -> Read[int]:
     return Read(_count(filtered), params | clock.params(), lambda row: int(row[0]))
 
 
+def runs_among(run_keys: Sequence[UUID], wanted: RunFilter, clock: RunClock) -> Read[UUID]:
+    """Those of the runs that the filter lets through."""
+    filtered, params = filter_params(wanted)
+    return Read(_among(filtered), params | clock.params() | {"run_keys": list(run_keys)}, lambda row: row[0])
+
+
 def run_summaries(run_keys: Sequence[UUID], clock: RunClock) -> Read[PlacedRun]:
     """The runs with these keys; a withdrawn run is absent."""
     params = clock.params() | {"run_keys": list(run_keys)}
@@ -102,6 +108,12 @@ def _page(filtered: frozenset[str], order: RunOrder, *, after: bool) -> Select[A
     keys = (runs.c.started_ns, runs.c.id)
     page = page.order_by(*(key.desc() if descending else key for key in keys)).limit(LIMIT)
     return _summarised(page, descending=descending)
+
+
+@lru_cache(maxsize=512)
+def _among(filtered: frozenset[str]) -> Select[Any]:
+    wanted = runs.c.id == func.any(bindparam("run_keys", type_=ARRAY(Uuid())))
+    return _filtered(select(runs.c.id).where(wanted), filtered)
 
 
 @lru_cache(maxsize=1)

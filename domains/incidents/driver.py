@@ -30,7 +30,7 @@ from domains.incidents.tables import incidents
 from spine.contracts.enums import IncidentCategory, IncidentSeverity, IncidentTrigger
 from spine.contracts.evidence import IncidentFilter, IncidentSummary
 from spine.contracts.ports import IncidentCause, NewIncident, Ranked
-from spine.contracts.statements import InsertRows, Read, Row, Write
+from spine.contracts.statements import InsertRows, Read, Row
 from spine.services.ids import node_id
 
 SEVERITIES: Final = {severity.value: severity for severity in IncidentSeverity}
@@ -94,7 +94,9 @@ BY_KEY: Final = SUMMARIES.where(
 COUNTS: Final = (
     select(incidents.c.source_run_id, func.count()).where(SHOWN, OF_RUNS).group_by(incidents.c.source_run_id)
 )
-WITHDRAW: Final = update(incidents).where(OF_TENANT, OF_RUNS, not_(incidents.c.withdrawn)).values(withdrawn=true())
+_WITHDRAW: Final = update(incidents).where(OF_TENANT, not_(incidents.c.withdrawn)).values(withdrawn=true())
+_RESTORE: Final = update(incidents).where(OF_TENANT, incidents.c.withdrawn).values(withdrawn=false())
+WITHDRAW: Final = _WITHDRAW.where(OF_RUNS).returning(incidents.c.id)
 _causes: Final = (
     func.unnest(
         bindparam("run_keys", type_=ARRAY(UUID_TYPE(as_uuid=True))), bindparam("dedupe_keys", type_=ARRAY(Text))
@@ -105,8 +107,8 @@ _causes: Final = (
 OF_CAUSES: Final = tuple_(incidents.c.source_run_id, incidents.c.dedupe_key).in_(
     select(_causes.c.run_id, _causes.c.dedupe_key)
 )
-WITHDRAW_CAUSES: Final = update(incidents).where(OF_TENANT, OF_CAUSES).values(withdrawn=true())
-RESTORE_CAUSES: Final = update(incidents).where(OF_TENANT, OF_CAUSES).values(withdrawn=false())
+WITHDRAW_CAUSES: Final = _WITHDRAW.where(OF_CAUSES).returning(incidents.c.id)
+RESTORE_CAUSES: Final = _RESTORE.where(OF_CAUSES).returning(incidents.c.id)
 
 
 def _any_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
@@ -165,19 +167,24 @@ def count_for_runs(run_keys: Sequence[UUID]) -> Read[tuple[UUID, int]]:
     return Read(COUNTS, {"run_keys": list(run_keys)}, lambda row: (row[0], row[1]))
 
 
-def withdraw_incidents(run_keys: Sequence[UUID]) -> Write:
-    """Hide the incidents of withdrawn runs."""
-    return Write(WITHDRAW, {"run_keys": list(run_keys)})
+def withdraw_incidents(run_keys: Sequence[UUID]) -> Read[UUID]:
+    """Hide the incidents of withdrawn runs; those that were shown."""
+    return Read(WITHDRAW, {"run_keys": list(run_keys)}, _changed)
 
 
-def withdraw_causes(causes: Sequence[IncidentCause]) -> Write:
-    """Hide incidents whose cause a corrected total has taken back."""
-    return Write(WITHDRAW_CAUSES, _cause_params(causes))
+def withdraw_causes(causes: Sequence[IncidentCause]) -> Read[UUID]:
+    """Hide incidents whose cause a corrected total has taken back; those that were shown."""
+    return Read(WITHDRAW_CAUSES, _cause_params(causes), _changed)
 
 
-def restore_causes(causes: Sequence[IncidentCause]) -> Write:
-    """Show them again, when a later correction brings the cause back."""
-    return Write(RESTORE_CAUSES, _cause_params(causes))
+def restore_causes(causes: Sequence[IncidentCause]) -> Read[UUID]:
+    """Show them again, when a later correction brings the cause back; those that were hidden."""
+    return Read(RESTORE_CAUSES, _cause_params(causes), _changed)
+
+
+def _changed(row: Row) -> UUID:
+    key: UUID = row[0]
+    return key
 
 
 def _cause_params(causes: Sequence[IncidentCause]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Text, bindparam, func, select
 
@@ -16,7 +17,7 @@ from spine.contracts.ports import FeedbackEvent
 from spine.contracts.scalars import Json
 from spine.contracts.statements import InsertRows, Read, Row
 from spine.services.canonical_json import json_text
-from spine.services.ids import node_id, uuid7
+from spine.services.ids import node_id
 
 ledger = audit_ledger.c
 
@@ -61,6 +62,10 @@ ENTRY_COLUMNS = (
     ledger.created_at,
 )
 
+BY_KEY = select(*ENTRY_COLUMNS).where(
+    ledger.tenant_id == TENANT, ledger.id == func.any(bindparam("entry_keys", type_=ARRAY(ledger.id.type)))
+)
+
 CONDITIONS: dict[str, ColumnElement[bool]] = {
     "event_type": ledger.event_type == func.any(bindparam("event_type", type_=ARRAY(Text))),
     "entity_type": ledger.entity_type == func.any(bindparam("entity_type", type_=ARRAY(Text))),
@@ -90,9 +95,9 @@ def _counting(names: tuple[str, ...]) -> Select[Any]:
 
 
 def insert_entries(
-    events: Sequence[AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
+    events: Mapping[UUID, AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
 ) -> InsertRows:
-    """Append one entry an event; a U+0000, which PostgreSQL text cannot hold, becomes U+FFFD."""
+    """Append one entry an event, under its key; a U+0000, which PostgreSQL text cannot hold, becomes U+FFFD."""
     return InsertRows(
         table=audit_ledger,
         columns=(
@@ -112,7 +117,7 @@ def insert_entries(
         ),
         rows=[
             (
-                uuid7(),
+                key,
                 _clean(operation),
                 event.event_type,
                 event.entity_type,
@@ -126,7 +131,7 @@ def insert_entries(
                 _clean(request_id),
                 now,
             )
-            for event in events
+            for key, event in events.items()
         ],
     )
 
@@ -134,6 +139,11 @@ def insert_entries(
 def feedback_events(fingerprints: Sequence[str]) -> Read[FeedbackEvent]:
     """Every feedback entry of the signals, oldest first (ties by id)."""
     return Read(FEEDBACK, {"fingerprints": list(fingerprints), "event_types": list(FEEDBACK_EVENTS)}, _feedback_event)
+
+
+def entries_by_key(entry_keys: Sequence[UUID]) -> Read[AuditEntry]:
+    """The entries with these keys."""
+    return Read(BY_KEY, {"entry_keys": list(entry_keys)}, _entry)
 
 
 def matching_entries(wanted: AuditFilter) -> Read[AuditEntry]:

@@ -20,11 +20,13 @@ from uvicorn.supervisors import Multiprocess
 from resolvers.cli import logs
 from resolvers.cli.console import complain, stop_at_hang_up, stop_undisturbed
 from resolvers.http.app import create_app
+from resolvers.http.protocol import uvicorn_arguments
 from spine.bootstrap import Runtime
 from spine.settings import Settings
 
 GRACE_S = 10
 BACKLOG = 2048
+GONE_MS = 20_000
 POLL_S = 0.05
 
 
@@ -44,6 +46,7 @@ def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         backlog=BACKLOG,
+        **uvicorn_arguments(settings.max_body_bytes),
     )
     stopping = threading.Event()
     url = base_url(settings.host, listener.getsockname()[1])
@@ -113,6 +116,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: a peer that takes nothing for so long is gone
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_MS)
     try:
         listener.bind((host, port))
     except OSError as error:

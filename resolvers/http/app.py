@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from resolvers.http.auth import Authenticator
 from resolvers.http.headers import SecurityHeaders
@@ -39,6 +39,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
     schema = build_schema()
     contract = sdl(schema)
     authenticator = Authenticator(runtime)
+    view = GraphQLView(schema, runtime, authenticator)
     health = Health(runtime)
 
     async def schema_text(request: Request) -> Response:
@@ -64,7 +65,8 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
 
     every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     routes = [
-        Route("/graphql", GraphQLView(schema, runtime, authenticator)),
+        Route("/graphql", view),
+        WebSocketRoute("/graphql", view),
         Route("/graphql/schema.graphql", schema_text, methods=["GET"]),
         Route("/v1/traces", IngestEndpoint(runtime, authenticator).__call__, methods=every),
         Route("/healthz", health.alive, methods=["GET"]),

@@ -34,7 +34,10 @@ class Authenticator:
 
     async def principal(self, request: Request, request_id: str) -> Principal:
         """Who is asking; raises Unauthenticated, KeyFrozen, or Unavailable when the database does not answer."""
-        presented = bearer(request)
+        return await self.holder(bearer(request.headers.get("authorization")), request_id)
+
+    async def holder(self, presented: str, request_id: str) -> Principal:
+        """Whose key this is; raises what `principal` does."""
         digest = hashlib.sha256(presented.encode()).digest()
         until, found = self._known.get(digest, (0.0, None))
         if found is None or until <= self._clock():
@@ -59,9 +62,9 @@ class Authenticator:
         return found
 
 
-def bearer(request: Request) -> str:
-    """The key of `Authorization: Bearer <key>`; raises Unauthenticated when there is none."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+def bearer(authorization: str | None) -> str:
+    """The key of `Bearer <key>`; raises Unauthenticated when there is none."""
+    scheme, _, key = (authorization or "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key or len(key) > MAX_KEY:
         raise Unauthenticated

@@ -29,6 +29,8 @@ STATUS: Final = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.POLICY_DENIED: 403,
     ErrorCode.INVARIANT_VIOLATION: 409,
+    ErrorCode.CURSOR_EXPIRED: 410,
+    ErrorCode.RESUME: 503,
     ErrorCode.UNREADABLE: 500,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.UNKNOWN_OPERATION: 500,

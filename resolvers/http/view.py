@@ -1,36 +1,61 @@
-"""The GraphQL view: Strawberry's, with authentication before parsing, bounded bodies, orjson, and JSON errors."""
+"""The GraphQL view: Strawberry's, with authentication before parsing, bounded bodies, orjson, and JSON errors.
 
-from typing import Any
+One address serves POST, GET for queries, server-sent events and WebSockets.
+"""
+
+from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, Final
 
 import orjson
 from cross_web import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.unset import UNSET, UnsetType
 
 from resolvers.context import RequestContext
 from resolvers.errors import Schema, extensions
+from resolvers.http import streams
 from resolvers.http.auth import Authenticator
-from resolvers.http.media import GRAPHQL, OFFERED, preferred
+from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
+from resolvers.http.sockets import Socket, SocketHandler, admit
 from spine.bootstrap import Runtime
 from spine.contracts.errors import ErrorCode, HocError, InternalError
 
+INIT_WAIT: Final = timedelta(seconds=5)
 
-class GraphQLView(GraphQL[RequestContext, None]):
-    """POST with JSON, GET for queries."""
+
+class GraphQLView(GraphQL[Any, None]):
+    """POST with JSON, GET for queries, either as a stream of events too; WebSockets by graphql-transport-ws."""
+
+    graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(self, schema: Schema, runtime: Runtime, authenticator: Authenticator) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=INIT_WAIT,
+            max_subscriptions_per_connection=runtime.settings.max_socket_operations,
+            allowed_origins=runtime.settings.cors_origins,
+        )
         self._runtime = runtime
         self._authenticator = authenticator
+        self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a client that went away gets nothing."""
+        """Answer one request, or serve one socket; a client that went away gets nothing."""
+        if scope["type"] == "websocket":
+            await self._serve(WebSocket(scope, receive, send))
+            return
         request = Request(scope, receive)
         request_id = request_id_of(scope)
         try:
@@ -46,25 +71,44 @@ class GraphQLView(GraphQL[RequestContext, None]):
         try:
             principal = await self._authenticator.principal(request, request_id)
             limited = bounded(request, self._runtime.settings.max_body_bytes)
-            async with RequestContext(self._runtime.registry, principal, request_id) as context:
-                return await self.run(limited, context=context, root_value=None)
+            async with AsyncExitStack() as resources:
+                context = RequestContext(self._runtime.registry, principal, request_id)
+                limited.state.context = await resources.enter_async_context(context)
+                response = await self.run(limited, context=context, root_value=None)
+                if isinstance(response, StreamingResponse):
+                    kept = resources.pop_all()
+                    response.body_iterator = streams.lasting(
+                        aiter(response.body_iterator), kept, self._authenticator, request, request_id
+                    )
+                return response
         except HTTPException as refused:
             return failure(refused.status_code, refused.reason, ErrorCode.VALIDATION, request_id)
         except HocError as error:
             headers = headers_of(error, request_id)
             return failure(STATUS[error.code], error.message, error.code, request_id, headers)
 
+    async def _serve(self, websocket: WebSocket) -> None:
+        socket = Socket(self._runtime, self._authenticator, self._sockets, websocket.headers)
+        await self.run(websocket, context=socket, root_value=None)
+
+    async def on_ws_connect(self, context: Socket) -> UnsetType | dict[str, object] | None:
+        """Let a socket in whose client has shown a valid key."""
+        await admit(context)
+        acknowledged: UnsetType = UNSET
+        return acknowledged
+
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """The answer to be: it carries the media type that the client prefers; 406 when it accepts none of ours."""
         media_type = preferred(request.headers.get("accept"))
-        if media_type is None:
+        if media_type is None and not streams.wanted(request.headers.get("accept")):
             raise HTTPException(406, f"this endpoint answers {' and '.join(OFFERED)}")
         response = await super().get_sub_response(request)
-        response.media_type = media_type
+        response.media_type = media_type or JSON
         return response
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """A request that was never executed has no `data`."""
+        """A request that was never executed has no `data`; the snapshot is given back before anything is sent."""
+        await request.state.context.renew()
         answer = await super().process_result(request, result)
         if result.data is None and all(error.path is None for error in result.errors or ()):
             answer.pop("data", None)

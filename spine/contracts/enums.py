@@ -372,7 +372,26 @@ class AuditEntityType(StrEnum):
 
 
 class OperationKind(StrEnum):
-    """A READ runs in a read-only snapshot; a WRITE in one transaction of its own."""
+    """A READ runs in a read-only snapshot, a WRITE in one transaction of its own; a STREAM answers with a feed."""
 
     READ = "READ"
     WRITE = "WRITE"
+    STREAM = "STREAM"
+
+
+class Topic(StrEnum):
+    """What an event is about: each subscription follows one topic."""
+
+    RUNS = "RUNS"
+    SIGNALS = "SIGNALS"
+    INCIDENTS = "INCIDENTS"
+    AUDIT = "AUDIT"
+
+
+class ChangeKind(StrEnum):
+    """What happened to the object of an event."""
+
+    ADDED = "ADDED"
+    CHANGED = "CHANGED"
+    WITHDRAWN = "WITHDRAWN"
+    RESTORED = "RESTORED"

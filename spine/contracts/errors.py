@@ -12,6 +12,8 @@ HocError
 ├── Conflict                 the state, or an idempotency key used with another body, forbids it
 ├── PolicyDenied             a BLOCK rule or a blocking limit refused the action
 ├── InvariantViolated        a business invariant (BI-…) would break
+├── CursorExpired            events after the cursor are kept no more; read the list anew
+├── FellBehind               a subscriber takes events more slowly than they come; resume from its last cursor
 ├── Unreadable               a stored row holds what this server never writes; others are not affected
 ├── Unavailable              a dependency did not answer in time; retry later
 ├── UnknownOperation         no such operation is registered
@@ -37,6 +39,8 @@ class ErrorCode(StrEnum):
     CONFLICT = "CONFLICT"
     POLICY_DENIED = "POLICY_DENIED"
     INVARIANT_VIOLATION = "INVARIANT_VIOLATION"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    RESUME = "RESUME"
     UNREADABLE = "UNREADABLE"
     UNAVAILABLE = "UNAVAILABLE"
     UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
@@ -156,6 +160,24 @@ class InvariantViolated(HocError):
     def __init__(self, invariant: str, message: str) -> None:
         super().__init__(f"{invariant}: {message}")
         self.invariant = invariant
+
+
+class CursorExpired(HocError):
+    """Events after this cursor are kept no more: read the list anew, and follow from the cursor read with it."""
+
+    code = ErrorCode.CURSOR_EXPIRED
+
+    def __init__(self) -> None:
+        super().__init__("events after this cursor are kept no more: read list and eventCursor anew", field="after")
+
+
+class FellBehind(HocError):
+    """The subscriber took events more slowly than they came; nothing is lost when it resumes from its last cursor."""
+
+    code = ErrorCode.RESUME
+
+    def __init__(self) -> None:
+        super().__init__("too slow for the events that came: subscribe again after the last cursor that you got")
 
 
 class Unreadable(HocError):

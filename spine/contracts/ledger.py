@@ -1,5 +1,6 @@
 """The audit ledger: who changed what, in the same transaction as the change."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -38,6 +39,12 @@ class AuditEntry(Struct, frozen=True, gc=False, kw_only=True):
     after_state: Annotated[Json | None, Meta(description="The object after, as JSON.")]
     request_id: Annotated[str, Meta(description="The request that did it.")]
     created_at: Annotated[datetime, Meta(description="When (UTC).")]
+
+
+class EntriesByKey(Struct, frozen=True):
+    """Ask for entries of the ledger by key."""
+
+    entry_keys: Sequence[UUID]
 
 
 class AuditFilter(Struct, frozen=True, kw_only=True):

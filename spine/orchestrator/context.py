@@ -4,17 +4,21 @@ Reaching for a bridge capability that `cross_domain_deps` does not name raises U
 checks that it runs inside a registry dispatch (`within_dispatch`), else CoordinatorMisuse.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from msgspec import Struct
 
+from spine.consequences.feed import TopicFeed
+from spine.consequences.hub import Hub
 from spine.contracts.actors import Principal
 from spine.contracts.config import RuntimeConfig
+from spine.contracts.enums import Topic
 from spine.contracts.errors import CoordinatorMisuse, UndeclaredDependency
+from spine.contracts.events import Change, Event, Follow
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
 from spine.orchestrator.bridges import BRIDGES
@@ -24,7 +28,10 @@ from spine.orchestrator.bridges.controls_bridge import ControlsBridge
 from spine.orchestrator.bridges.incidents_bridge import IncidentsBridge
 from spine.orchestrator.bridges.logs_bridge import LogsBridge
 from spine.orchestrator.bridges.policies_bridge import PoliciesBridge
+from spine.storage.events import PLACES
 from spine.storage.sessions import AnonymousSession, ReadSession, WriteSession
+
+T = TypeVar("T")
 
 _dispatching: ContextVar[str | None] = ContextVar("dispatching", default=None)
 
@@ -113,10 +120,28 @@ class WriteContext(Context):
         super().__init__(operation, principal, facts)
         self.session = session
         self.events: list[AuditEvent] = []
+        self.changes: list[Change] = []
 
     def record(self, event: AuditEvent) -> None:
         """Add an entry to the audit ledger, in this transaction."""
         self.events.append(event)
+
+    def announce(self, changes: Iterable[Change]) -> None:
+        """Tell those who follow that these objects have changed, when this transaction is committed."""
+        self.changes.extend(changes)
+
+
+class StreamContext(Context):
+    """What a STREAM handler gets: the tenant's events, and no session, for it holds none while it waits."""
+
+    def __init__(self, operation: Operation, principal: Principal, facts: DispatchFacts, hub: Hub) -> None:
+        super().__init__(operation, principal, facts)
+        self._hub = hub
+
+    async def follow(self, topic: Topic, request: Follow, make: Callable[[Event, str], T]) -> TopicFeed[T]:
+        """Follow a topic; `make` gives what followers see of an event and its cursor."""
+        after = None if request.after is None else PLACES.values(request.after)[0]
+        return await TopicFeed(self._hub, self.principal.tenant_id, topic, request.first, make).begin(after)
 
 
 class AnonymousContext:

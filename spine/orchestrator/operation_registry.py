@@ -8,7 +8,7 @@ typed result with a stable code; denials, violations and crashes are audited, an
 import contextlib
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
@@ -16,9 +16,10 @@ import msgspec
 import structlog
 
 from spine.authority.decision import decide
+from spine.consequences.hub import Hub
 from spine.contracts.actors import Principal
 from spine.contracts.config import RuntimeConfig
-from spine.contracts.enums import AuditEntityType, OperationKind
+from spine.contracts.enums import AuditEntityType, ChangeKind, OperationKind, Topic
 from spine.contracts.errors import (
     ErrorCode,
     HocError,
@@ -30,13 +31,23 @@ from spine.contracts.errors import (
     UnknownOperation,
     ValidationFailed,
 )
+from spine.contracts.events import Change
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
-from spine.orchestrator.context import AnonymousContext, DispatchFacts, ReadContext, WriteContext, dispatching
+from spine.orchestrator.context import (
+    AnonymousContext,
+    DispatchFacts,
+    ReadContext,
+    StreamContext,
+    WriteContext,
+    dispatching,
+)
 from spine.services.clock import Clock
+from spine.services.ids import uuid7
+from spine.storage.events import append
 from spine.storage.idempotency import recall, remember, turn_of
-from spine.storage.sessions import TEMPORARY, BadValue, DatabaseError, StaleStatement
+from spine.storage.sessions import TEMPORARY, BadValue, DatabaseError, StaleStatement, WriteSession
 from spine.storage.unit_of_work import UNREACHABLE, Database, RequestSession
 
 REGISTRY_VERSION = "2.0.0"
@@ -54,8 +65,9 @@ log = structlog.get_logger("hoc.registry")
 class OperationRegistry:
     """Operations by name; frozen after start-up."""
 
-    def __init__(self, database: Database, clock: Clock, config: RuntimeConfig) -> None:
+    def __init__(self, database: Database, clock: Clock, config: RuntimeConfig, hub: Hub) -> None:
         self._database = database
+        self._hub = hub
         self._clock = clock
         self._config = config
         self._operations: dict[str, Operation] = {}
@@ -136,6 +148,10 @@ class OperationRegistry:
                 return await _rerun_once(lambda: self._read_anonymously(operation, request, request_id))
             if principal is None:
                 raise MisuseError(f"{operation.name} was dispatched without a principal")
+            if operation.kind is OperationKind.STREAM:
+                return await operation.handler(
+                    StreamContext(operation, principal, self._facts(request_id), self._hub), request
+                )
             if operation.kind is OperationKind.WRITE:
                 result = await _rerun_once(lambda: self._write(operation, request, principal, request_id))
                 if session is not None:
@@ -196,12 +212,25 @@ class OperationRegistry:
             _hold(operation.after, request, result)
             if key is not None:
                 await remember(writing, operation, key, request_digest(request), result, context.now)
-            if context.events:
-                ledger = BRIDGES["logs"].audit_ledger_write_capability()
-                await writing.insert(
-                    ledger.insert_entries(context.events, operation.name, principal.actor, request_id, context.now),
-                )
-            return result
+            audited = await self._audit(writing, operation.name, context.events, principal, request_id)
+            changes = [*context.changes, *audited]
+            await append(writing, changes, context.now)
+        if changes:
+            self._hub.committed(principal.tenant_id)
+        return result
+
+    async def _audit(
+        self, writing: WriteSession, operation: str, events: Sequence[AuditEvent], principal: Principal, request_id: str
+    ) -> list[Change]:
+        """Append the entries to the ledger; what that changed."""
+        if not events:
+            return []
+        entries = {uuid7(): event for event in events}
+        ledger = BRIDGES["logs"].audit_ledger_write_capability()
+        await writing.insert(
+            ledger.insert_entries(entries, operation, principal.actor, request_id, self._clock()),
+        )
+        return [Change(Topic.AUDIT, ChangeKind.ADDED, key) for key in entries]
 
     async def _refuse(
         self, name: str, error: HocError, principal: Principal | None, request_id: str
@@ -214,12 +243,11 @@ class OperationRegistry:
                 entity_id=name[:200],
                 after={"code": error.code},
             )
-            ledger = BRIDGES["logs"].audit_ledger_write_capability()
             try:
                 async with self._database.write(principal.tenant_id) as writing:
-                    await writing.insert(
-                        ledger.insert_entries([event], name[:200], principal.actor, request_id, self._clock()),
-                    )
+                    changes = await self._audit(writing, name[:200], [event], principal, request_id)
+                    await append(writing, changes, self._clock())
+                self._hub.committed(principal.tenant_id)
             except (HocError, DatabaseError, *UNREACHABLE) as failure:
                 log.error("audit.lost", operation=name, request_id=request_id, error=repr(failure))  # noqa: TRY400
         return OperationResult(name, None, error)
@@ -295,7 +323,8 @@ async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
 def _context_type(operation: Operation) -> type:
     if operation.anonymous:
         return AnonymousContext
-    return WriteContext if operation.kind is OperationKind.WRITE else ReadContext
+    kinds = {OperationKind.WRITE: WriteContext, OperationKind.STREAM: StreamContext}
+    return kinds.get(operation.kind, ReadContext)
 
 
 def request_digest(request: msgspec.Struct) -> bytes:

@@ -138,6 +138,13 @@ class WriteSession(ReadSession):
         status = await self._connection.execute(sql, self.tenant_id, *columns)
         return int(status.rpartition(" ")[2])
 
+    async def insert_new(self, insert: InsertRows) -> list[UUID]:
+        """Insert many rows in one statement; the `id` of each that was written, not of those that were left out."""
+        sql, columns = insert_statement(insert)
+        self.statements += 1
+        self.round_trips += 1
+        return [row[0] for row in await self._connection.fetch(f"{sql} RETURNING id", self.tenant_id, *columns)]
+
     async def recover(self) -> None:
         """A write has no savepoint: its failure is the transaction's."""
         raise MisuseError("a write transaction cannot go on after a failed statement")

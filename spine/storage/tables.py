@@ -1,8 +1,13 @@
-"""Tables that the spine itself owns: remembered answers of idempotent writes."""
+"""Tables that the spine itself owns: remembered answers of idempotent writes, and events.
 
-from sqlalchemy import Column, LargeBinary, Table, Text
+`event_heads` numbers a tenant's events without gaps; its row is the lock that puts their writes in order.
+"""
 
-from spine.storage.base import metadata, tenant_id, timestamp
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy.dialects.postgresql import UUID
+
+from spine.contracts.enums import ChangeKind, Topic
+from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -13,4 +18,17 @@ idempotency_keys = Table(
     Column("request_digest", LargeBinary, nullable=False),
     Column("result", LargeBinary, nullable=False),
     timestamp("created_at"),
+)
+
+event_heads = Table("event_heads", metadata, tenant_id(), Column("seq", BigInteger, nullable=False))
+
+events = Table(
+    "events",
+    metadata,
+    tenant_id(),
+    Column("seq", BigInteger, primary_key=True),
+    *one_of("topic", Topic),
+    *one_of("kind", ChangeKind),
+    Column("key", UUID(as_uuid=True), nullable=False),
+    timestamp("occurred_at"),
 )

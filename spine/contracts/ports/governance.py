@@ -25,7 +25,7 @@ from spine.contracts.records import (
     DecisionRecord,
     EvaluationRecord,
 )
-from spine.contracts.statements import InsertRows, Read, Write
+from spine.contracts.statements import InsertRows, Read
 
 
 class ActiveRule(Struct, frozen=True, gc=False, kw_only=True):
@@ -177,14 +177,14 @@ class IncidentOpening(Protocol):
     def count_for_runs(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, int]]:
         """How many incidents each run has; a run without any has no row."""
 
-    def withdraw_incidents(self, run_keys: Sequence[UUID]) -> Write:
-        """A Write that hides the incidents of withdrawn runs."""
+    def withdraw_incidents(self, run_keys: Sequence[UUID]) -> Read[UUID]:
+        """Hides the incidents of withdrawn runs; those that were shown."""
 
-    def withdraw_causes(self, causes: Sequence[IncidentCause]) -> Write:
-        """A Write that hides incidents whose cause a corrected total has taken back."""
+    def withdraw_causes(self, causes: Sequence[IncidentCause]) -> Read[UUID]:
+        """Hides incidents whose cause a corrected total has taken back; those that were shown."""
 
-    def restore_causes(self, causes: Sequence[IncidentCause]) -> Write:
-        """A Write that shows them again, when a later correction brings the cause back."""
+    def restore_causes(self, causes: Sequence[IncidentCause]) -> Read[UUID]:
+        """Shows them again, when a later correction brings the cause back; those that were hidden."""
 
 
 class PriceQuote(Struct, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """Ports of the logs domain: the chain's two sides and the audit ledger's two sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -174,6 +174,6 @@ class AuditLedgerWrite(Protocol):
     """`audit_ledger_write_capability`: how the registry records a change."""
 
     def insert_entries(
-        self, events: Sequence[AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
+        self, events: Mapping[UUID, AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
     ) -> InsertRows:
-        """Append one entry an event."""
+        """Append one entry an event, under its key."""

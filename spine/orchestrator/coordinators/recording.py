@@ -10,7 +10,8 @@ from uuid import UUID
 
 from msgspec import Struct, structs
 
-from spine.contracts.enums import RunState
+from spine.contracts.enums import ChangeKind, RunState, Topic
+from spine.contracts.events import Change
 from spine.contracts.ports import (
     IncidentCause,
     IncidentOpening,
@@ -163,6 +164,7 @@ class Recording:
         self.withdrawn: list[UUID] = []
         self.taken_back: list[IncidentCause] = []
         self.brought_back: list[IncidentCause] = []
+        self.changes: list[Change] = []
         self._before: dict[UUID, RunRow] = {}
 
     def append(self, trace: TraceState, span: SpanFacts, price: PriceQuote | None) -> None:
@@ -254,26 +256,42 @@ class Recording:
             (self.evaluations, lambda: rules.insert_evaluations(self.evaluations)),
             (self.decisions, lambda: rules.insert_decisions(self.decisions)),
             (self.breaches, lambda: limits.insert_breaches(self.breaches)),
-            (self.incidents, lambda: incidents.insert_incidents(self.incidents)),
-            (self.signals, lambda: signals.insert_signals(self.signals)),
             (self.seals, lambda: traces.insert_seals(self.seals)),
         )
         for rows, statement in inserts:
             if rows:
                 await session.insert(statement())
+        if self.signals:
+            raised = await session.insert_new(signals.insert_signals(self.signals))
+            self._announce(Topic.SIGNALS, ChangeKind.ADDED, raised)
         await self._show_incidents(session, incidents)
         changed = self.changed_runs()
         if changed:
             await session.insert(folding.put_runs(changed))
+            self.changes += [Change(Topic.RUNS, self._kind(run), run.id) for run in changed]
+
+    def _announce(self, topic: Topic, kind: ChangeKind, keys: Iterable[UUID]) -> None:
+        self.changes += [Change(topic, kind, key) for key in keys]
+
+    def _kind(self, run: RunRow) -> ChangeKind:
+        if run.withdrawn:
+            return ChangeKind.WITHDRAWN
+        return ChangeKind.CHANGED if run.id in self._before else ChangeKind.ADDED
 
     async def _show_incidents(self, session: WriteSession, incidents: IncidentOpening) -> None:
-        """Hide and show incidents as corrected totals say, and count what is shown."""
+        """Open incidents, hide and show them as corrected totals say, and count what is shown."""
+        if self.incidents:
+            opened = await session.insert_new(incidents.insert_incidents(self.incidents))
+            self._announce(Topic.INCIDENTS, ChangeKind.ADDED, opened)
         if self.brought_back:
-            await session.execute(incidents.restore_causes(self.brought_back))
+            shown = await session.fetch(incidents.restore_causes(self.brought_back))
+            self._announce(Topic.INCIDENTS, ChangeKind.RESTORED, shown)
         if self.taken_back:
-            await session.execute(incidents.withdraw_causes(self.taken_back))
+            hidden = await session.fetch(incidents.withdraw_causes(self.taken_back))
+            self._announce(Topic.INCIDENTS, ChangeKind.WITHDRAWN, hidden)
         if self.withdrawn:
-            await session.execute(incidents.withdraw_incidents(self.withdrawn))
+            hidden = await session.fetch(incidents.withdraw_incidents(self.withdrawn))
+            self._announce(Topic.INCIDENTS, ChangeKind.WITHDRAWN, hidden)
         concerned = {one.run_key for one in self.incidents} | {cause.run_key for cause in self.taken_back}
         if concerned:
             counts = dict(await session.fetch(incidents.count_for_runs(list(concerned))))

@@ -168,6 +168,7 @@ class _Lifecycle:
         self.recording.runs[run.id] = run
         self.recording.heads.append(state.head)
         await self.recording.write(self.ctx.session, self.ports, [state])
+        self.ctx.announce(self.recording.changes)
         self.ctx.record(
             AuditEvent(
                 event_type=event,

@@ -13,9 +13,11 @@ from spine.orchestrator.handlers import (
     analytics_handler,
     api_keys_handler,
     controls_handler,
+    events_handler,
     incidents_handler,
     logs_handler,
     policies_handler,
+    signals_handler,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -24,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *analytics_handler.OPERATIONS,
     *api_keys_handler.OPERATIONS,
     *controls_handler.OPERATIONS,
+    *events_handler.OPERATIONS,
     *incidents_handler.OPERATIONS,
     *logs_handler.OPERATIONS,
     *policies_handler.OPERATIONS,
@@ -31,4 +34,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *run_ingest_coordinator.OPERATIONS,
     *run_proof_coordinator.OPERATIONS,
     *signal_feedback_coordinator.OPERATIONS,
+    *signals_handler.OPERATIONS,
 )

@@ -99,8 +99,8 @@ class TestForRuns:
         hidden = incident(gone)
         await opened(runtime, principal, hidden, incident(kept))
         async with runtime.database.write(principal.tenant_id) as session:
-            assert await session.execute(driver.withdraw_incidents([gone])) == 1
-            assert await session.execute(driver.withdraw_incidents([gone])) == 0
+            assert await session.fetch(driver.withdraw_incidents([gone])) == [hidden.id]
+            assert await session.fetch(driver.withdraw_incidents([gone])) == []
         assert [row.parent for row in await fetch(runtime, principal, driver.incidents_for_runs([gone, kept], 5))] == [
             kept
         ]

@@ -11,6 +11,7 @@ from spine.contracts.enums import ActorKind, AuditEntityType
 from spine.contracts.errors import ErrorCode
 from spine.contracts.ledger import AuditEntry, AuditEvent, AuditFilter, ListAuditEntries
 from spine.contracts.paging import Page, PageRequest
+from spine.services.ids import uuid7
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ANN = Actor(ActorKind.HUMAN, "ann", "Ann")
@@ -21,7 +22,8 @@ async def record(
     runtime: Any, principal: Principal, *events: AuditEvent, at: datetime = NOW, actor: Actor = ANN
 ) -> None:
     async with runtime.database.write(principal.tenant_id) as session:
-        await session.insert(insert_entries(events, "policies.create_rule", actor, "request-1", at))
+        entries = {uuid7(): event for event in events}
+        await session.insert(insert_entries(entries, "policies.create_rule", actor, "request-1", at))
 
 
 def changed(kind: AuditEntityType, entity: str, **fields: Any) -> AuditEvent:

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from resolvers.http.app import create_app
+from resolvers.http.protocol import uvicorn_arguments
 from spine.bootstrap import Runtime
 from spine.contracts.access import CreateKey
 from spine.contracts.actors import Principal
@@ -36,7 +37,13 @@ def settings(tmp_path: Path) -> Settings:
 @contextlib.asynccontextmanager
 async def serving(runtime: Runtime) -> AsyncIterator[str]:
     """The application on a port of its own; the runtime is open already."""
-    config = uvicorn.Config(create_app(runtime), lifespan="off", log_level="warning", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        create_app(runtime),
+        lifespan="off",
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+        **uvicorn_arguments(runtime.settings.max_body_bytes),
+    )
     server = uvicorn.Server(config)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -68,7 +68,7 @@ def writing(handler: Any, **changes: Any) -> Operation:
 
 def registry_with(runtime: Runtime, *operations: Operation) -> OperationRegistry:
     """A frozen registry on the runtime's database."""
-    registry = OperationRegistry(runtime.database, system_clock, CONFIG)
+    registry = OperationRegistry(runtime.database, system_clock, CONFIG, runtime.hub)
     registry.register((*OPERATIONS, *operations))
     registry.freeze()
     return registry

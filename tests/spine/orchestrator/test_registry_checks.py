@@ -1,11 +1,13 @@
 """What fails at start-up: every operation that could fail later, named."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from spine.bootstrap import Runtime
+from spine.consequences.hub import Hub
 from spine.contracts.access import Nothing
 from spine.contracts.enums import OperationKind
 from spine.contracts.errors import RegistryError
@@ -21,7 +23,8 @@ from tests.spine.orchestrator.registries import CONFIG, READING, WRITING, Text, 
 
 
 def registry() -> OperationRegistry:
-    return OperationRegistry(Database(DatabaseSettings(connect={})), system_clock, CONFIG)  # nothing is dispatched
+    database = Database(DatabaseSettings(connect={}))  # nothing is dispatched
+    return OperationRegistry(database, system_clock, CONFIG, Hub(database, {}, system_clock, timedelta(hours=1)))
 
 
 def not_a_coroutine(ctx: ReadContext, request: Nothing) -> str:

@@ -13,6 +13,7 @@ from spine.contracts.ledger import AuditEvent
 from spine.contracts.ports import FeedbackEvent
 from spine.contracts.signals import FeedbackEntry, SignalFeedback, SignalFeedbackRequest
 from spine.orchestrator.coordinators.signal_feedback_coordinator import SignalFeedbackCoordinator, fold
+from spine.services.ids import uuid7
 from tests.spine.orchestrator.coordinators.reported import Execute
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -101,7 +102,7 @@ class TestOperation:
             noise = AuditEvent(event_type="SignalRaised", entity_type=AuditEntityType.SIGNAL, entity_id=fingerprint)
             async with runtime.database.write(tenant.tenant_id) as session:
                 at = NOW + timedelta(seconds=number)
-                await session.insert(insert_entries([said, noise], "test", ANN, "request", at))
+                await session.insert(insert_entries({uuid7(): said, uuid7(): noise}, "test", ANN, "request", at))
         for asked, statements in ((("a",), 5), (("a", "b", "c", "d"), 5)):
             session = runtime.registry.get_session_dep()
             request = SignalFeedbackRequest(asked)

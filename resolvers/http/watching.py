@@ -1,0 +1,31 @@
+"""What lasts longer than a request, a socket or a stream, ends soon after its key has been revoked or frozen.
+
+The key is looked up every half second; the authenticator remembers it for one, so a refused key is noticed within two.
+"""
+
+import asyncio
+from typing import Final
+
+from resolvers.http.auth import Authenticator
+from spine.contracts.errors import HocError, Unauthenticated, Unavailable
+
+EVERY_S: Final = 0.5
+PATIENCE_S: Final = 10.0
+"""How long a key may go unverified because the database does not answer; nobody can revoke one meanwhile either."""
+
+
+async def refusal(authenticator: Authenticator, presented: str, request_id: str) -> HocError:
+    """Wait until the key may not be used any more, and answer why: Unauthenticated, KeyFrozen or Unavailable."""
+    loop = asyncio.get_running_loop()
+    verified = loop.time()
+    while True:
+        await asyncio.sleep(EVERY_S)
+        try:
+            await authenticator.holder(presented, request_id)
+        except Unauthenticated as error:
+            return error
+        except HocError:
+            if loop.time() - verified > PATIENCE_S:
+                return Unavailable("the key could not be verified")
+        else:
+            verified = loop.time()

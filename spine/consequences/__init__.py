@@ -1,0 +1,1 @@
+"""What follows a commit, and never decides it: telling those who follow."""
