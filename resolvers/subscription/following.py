@@ -24,7 +24,7 @@ async def follow(
         while True:
             batch = await feed.batch()
             await info.context.renew()
-            if narrow is not None and batch.events:
+            if narrow is not None and (batch.events or not begun):  # a wrong filter is told at once
                 narrowed = await narrow(batch)
                 if begun and not narrowed.events:
                     continue

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -48,10 +49,19 @@ def ask(runtime: Runtime, principal: Principal) -> Ask:
 
     async def run(query: str, variables: dict[str, Any] | None = None, *, by: Principal | None = None) -> Answer:
         async with RequestContext(runtime.registry, by or principal, "test-request") as context:
-            result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
+            if query.startswith("subscription"):
+                result = await first_of(await SCHEMA.stream(query, variable_values=variables, context_value=context))
+            else:
+                result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
         return Answer(result, context._session.statements, context._session.round_trips)
 
     return run
+
+
+async def first_of(results: Any) -> Any:
+    """The first result of a subscription, which is ended then."""
+    async with aclosing(results):
+        return await anext(results)
 
 
 @pytest.fixture

@@ -1,28 +1,13 @@
 """Every root field and every operation, for every role: allowed exactly as the registry's permission says."""
 
-from typing import Any
-from uuid import UUID
-
 import pytest
-from graphql import (
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLInputObjectType,
-    GraphQLList,
-    GraphQLNonNull,
-    build_schema,
-    is_required_argument,
-    is_required_input_field,
-)
 
-from schema.relay import global_id
 from spine.authority.rbac import ROLES, permissions_of
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.enums import OperationKind, Permission, Role
-from tests.resolvers.conftest import SCHEMA, Answer, Ask
-
-GRAPH = build_schema(SCHEMA.as_str())
+from tests.resolvers.conftest import Answer, Ask
+from tests.resolvers.roots import request, roots
 
 NEEDS: dict[str, Permission | None] = {
     "agents": Permission.AGENTS_READ,
@@ -39,6 +24,7 @@ NEEDS: dict[str, Permission | None] = {
     "runs": Permission.RUNS_READ,
     "signals": Permission.RUNS_READ,
     "viewer": None,
+    "eventCursor": None,
     "acknowledgeSignal": Permission.RUNS_WRITE,
     "appendSteps": Permission.RUNS_WRITE,
     "completeRun": Permission.RUNS_WRITE,
@@ -53,50 +39,15 @@ NEEDS: dict[str, Permission | None] = {
     "suppressSignal": Permission.RUNS_WRITE,
     "updateLimit": Permission.POLICIES_WRITE,
     "updatePolicyRule": Permission.POLICIES_WRITE,
+    "auditEntryAppended": Permission.REPORTS_READ,
+    "incidentChanged": Permission.INCIDENTS_READ,
+    "runUpdated": Permission.RUNS_READ,
+    "signalRaised": Permission.RUNS_READ,
 }
 """What each root field needs; a new one must be entered here."""
 
-KINDS = {"Limit": "Limit", "Rule": "PolicyRule", "Signal": "Signal"}
-"""The kind of object that a mutation's ids are of, by a word of its name; Run otherwise."""
-
-EXAMPLES: dict[str, Any] = {"DateTime": "2026-01-31T09:30:00Z", "Decimal": "1"}
 MACHINE = "MACHINE without scopes"
 HOLDERS = {**{str(role): permissions_of(role, ()) for role in ROLES}, MACHINE: permissions_of(Role.MACHINE, ())}
-
-
-def roots() -> dict[str, tuple[str, GraphQLField]]:
-    """Every root field, with the kind of document that asks for it."""
-    assert GRAPH.query_type is not None
-    assert GRAPH.mutation_type is not None
-    reads = {name: ("query", field) for name, field in GRAPH.query_type.fields.items()}
-    return reads | {name: ("mutation", field) for name, field in GRAPH.mutation_type.fields.items()}
-
-
-def example(of: Any, name: str) -> Any:
-    """A value of an input type, with nothing that may be left out."""
-    if isinstance(of, GraphQLNonNull):
-        return example(of.of_type, name)
-    if isinstance(of, GraphQLList):
-        return [example(of.of_type, name)]
-    if isinstance(of, GraphQLInputObjectType):
-        needed = {key: field for key, field in of.fields.items() if is_required_input_field(field)}
-        return {key: example(field.type, name) for key, field in needed.items()}
-    if isinstance(of, GraphQLEnumType):
-        return next(iter(of.values))
-    if of.name == "ID":
-        return global_id(next((kind for word, kind in KINDS.items() if word in name), "Run"), UUID(int=1))
-    return EXAMPLES.get(of.name, "x")
-
-
-def request(name: str) -> tuple[str, dict[str, Any]]:
-    """A document that asks for a root field with what it requires, and its variables."""
-    kind, field = roots()[name]
-    needed = {key: one for key, one in field.args.items() if is_required_argument(one)}
-    declared = ", ".join(f"${key}: {one.type}" for key, one in needed.items())
-    passed = ", ".join(f"{key}: ${key}" for key in needed)
-    below = "userErrors { code }" if kind == "mutation" else "__typename"
-    text = f"{kind}{f'({declared})' if needed else ''} {{ {name}{f'({passed})' if needed else ''} {{ {below} }} }}"
-    return text, {key: example(one.type, name) for key, one in needed.items()}
 
 
 def codes(answer: Answer, name: str) -> list[str]:
@@ -143,4 +94,4 @@ class TestOperations:
         operations = runtime.registry.operations.values()
         assert [one.name for one in operations if one.kind is OperationKind.WRITE and one.permission is None] == []
         free = {one.name for one in operations if one.permission is None and not one.anonymous}
-        assert free == {"account.viewer", "spine.operations"}
+        assert free == {"account.viewer", "spine.event_cursor", "spine.operations"}
