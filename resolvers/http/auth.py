@@ -5,6 +5,7 @@ is under way). Keys are remembered by their SHA-256 only. Refusals are kept too,
 one wrong key does not reach the database each time.
 """
 
+import asyncio
 import hashlib
 import time
 from collections import OrderedDict
@@ -31,6 +32,7 @@ class Authenticator:
         self._runtime = runtime
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Principal | HocError]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Future[Principal | HocError]] = {}
 
     async def principal(self, request: Request, request_id: str) -> Principal:
         """Who is asking; raises Unauthenticated, KeyFrozen, or Unavailable when the database does not answer."""
@@ -41,10 +43,18 @@ class Authenticator:
         digest = hashlib.sha256(presented.encode()).digest()
         until, found = self._known.get(digest, (0.0, None))
         if found is None or until <= self._clock():
-            found = await self._ask(presented, digest, request_id)
+            found = await self._asked_once(presented, digest, request_id)
         if isinstance(found, HocError):
             raise found
         return found
+
+    async def _asked_once(self, presented: str, digest: bytes, request_id: str) -> Principal | HocError:
+        """What the database says of a key; all who ask at once, such as the sockets of one key, share the answer."""
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.ensure_future(self._ask(presented, digest, request_id))
+            asking.add_done_callback(lambda _: self._asking.pop(digest))
+        return await asyncio.shield(asking)
 
     async def _ask(self, presented: str, digest: bytes, request_id: str) -> Principal | HocError:
         asked_at = self._clock()

@@ -1,5 +1,6 @@
 """The application as a whole: it opens its runtime and closes it, and says when it cannot serve."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -110,6 +111,13 @@ class TestTheKeyCache:
             await authenticator.principal(presenting(owner_key), "r")
         await runtime.database.open()
         assert (await authenticator.principal(presenting(owner_key), "r")).key_id
+
+    async def test_all_who_ask_at_once_share_one_answer(self, authenticator: Authenticator, owner_key: str) -> None:
+        asked = [asyncio.create_task(authenticator.principal(presenting(owner_key), "r")) for _ in range(20)]
+        await asyncio.sleep(0)
+        asked[0].cancel()
+        first, *others = await asyncio.gather(*asked[1:])
+        assert all(one is first for one in others)
 
     async def test_keys_are_remembered_by_their_hash_only(self, authenticator: Authenticator, owner_key: str) -> None:
         await authenticator.principal(presenting(owner_key), "r")
