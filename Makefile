@@ -7,13 +7,16 @@ SUITABLE := -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" $(SUITABLE) && echo "$$p" && break; done)
 
-.PHONY: demo test check bench schema constraints environment clean
+.PHONY: demo test test-clients check bench schema constraints environment clean
 
 demo: environment  ## start everything with demo data and serve
 	@$(BIN)/hoc demo
 
 test: environment  ## all tests; workers share few databases, and a file stays with one of them
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
+test-clients: environment  ## every client tool against a real server; those that need Node only where it is
+	@$(BIN)/python .ci/client_tools.py
 
 check: environment  ## lint, types, import contracts, architecture
 	@$(BIN)/ruff check .
@@ -28,11 +31,11 @@ bench: environment  ## the console query beside a hand-written endpoint
 schema: environment  ## write schema/schema.graphql anew
 	@$(BIN)/hoc schema export
 
-constraints: environment  ## pin again what pyproject.toml and .ci/clients.in ask for, keeping pins that still fit
+constraints: environment  ## pin again what pyproject.toml and the client tools ask for, keeping pins that still fit
 	@CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/pip-compile $(PINNED) --extra dev --all-build-deps \
 		--output-file constraints.txt pyproject.toml
-	@CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/pip-compile $(PINNED) \
-		--output-file .ci/constraints-clients.txt .ci/clients.in
+	@for tool in ariadne gql; do CUSTOM_COMPILE_COMMAND="make constraints" $(BIN)/pip-compile $(PINNED) \
+		--output-file .ci/clients/constraints-$$tool.txt .ci/clients/requirements-$$tool.in || exit 1; done
 
 # Hashes of every file of a version, so that one list serves all platforms; no package host is written down.
 PINNED := --quiet --resolver backtracking --generate-hashes --strip-extras --allow-unsafe \
@@ -44,4 +47,5 @@ environment:
 	@"$(PYTHON)" .ci/environment.py "$(VENV)" constraints.txt --editable
 
 clean:  ## remove environments and caches; data stays
-	@rm -rf .venv .venv-ci .venv-clients build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv .venv-ci .venv-clients .ci/clients/node_modules .ci/clients/generated
+	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
