@@ -56,7 +56,8 @@ class Demo:
             self.failed = True
             os.kill(os.getpid(), signal.SIGTERM)
             return
-        say(f"\nGraphQL   {url}/graphql\nOTLP      {url}/v1/traces\nkey       {self._owner_key}\n\nTry:")
+        say(f"\nOpen      {url}/graphiql#key={self._owner_key}\n")
+        say(f"GraphQL   {url}/graphql\nOTLP      {url}/v1/traces\nkey       {self._owner_key}\n\nTry:")
         say(curl(url, self._owner_key))
         say("\nThe key is an owner's, for 30 days. Ctrl-C stops everything; the data stays.")
 

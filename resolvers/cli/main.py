@@ -11,6 +11,7 @@ from resolvers.cli.ingest import ingest
 from resolvers.cli.migrate import migrate
 from resolvers.cli.operations import operations
 from resolvers.cli.serve import serve
+from resolvers.http.graphiql.assets import AssetChanged
 from spine.bootstrap import explained
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        reason = explained(error)
+        reason = str(error) if isinstance(error, AssetChanged) else explained(error)
         if reason is None:
             raise
         complain(reason)

@@ -22,3 +22,4 @@ def announce(url: str, report: Steps) -> None:
     """Say where the server is."""
     report.done()
     say(f"HOC Spine serves GraphQL at {url}/graphql and takes OTLP at {url}/v1/traces; Ctrl-C stops it")
+    say(f"In a browser: {url}/graphiql")

@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from resolvers.cli import logs
 from resolvers.cli.console import complain, stop_at_hang_up, stop_undisturbed
 from resolvers.http.app import create_app
+from resolvers.http.graphiql.assets import load as load_assets
 from resolvers.http.protocol import uvicorn_arguments
 from spine.bootstrap import Runtime
 from spine.settings import Settings
@@ -32,6 +33,7 @@ POLL_S = 0.05
 
 def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str], None]) -> None:
     """Serve until a signal says stop; `when_serving` is called in a thread, with the base URL, once it answers."""
+    load_assets()  # what is wrong with them ends the command here, and not each server process again and again
     os.environ["HOC_DATA_DIR"] = str(settings.data_dir.absolute())  # the flags, for the processes that are started
     os.environ["HOC_LOG_LEVEL"] = settings.log_level
     config = uvicorn.Config(

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from resolvers.http.auth import Authenticator
+from resolvers.http.graphiql import routes as graphiql
+from resolvers.http.graphiql.assets import load as load_assets
 from resolvers.http.headers import SecurityHeaders
 from resolvers.http.health import Health
 from resolvers.http.ingest import IngestEndpoint
@@ -71,6 +73,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
         Route("/v1/traces", IngestEndpoint(runtime, authenticator).__call__, methods=every),
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
+        *graphiql.routes(load_assets()),
     ]
     middleware = [Middleware(SecurityHeaders)]
     if runtime.settings.cors_origins:

@@ -21,6 +21,11 @@ def preferred(accept: str | None) -> str | None:
     return best if weights[best] > 0 else None
 
 
+def names(accept: str) -> set[str]:
+    """The media types and ranges that a client names and does accept."""
+    return {media_type for media_type, quality in map(_parsed, accept.split(",")) if quality > 0}
+
+
 def _parsed(part: str) -> tuple[str, float]:
     media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
     for parameter in parameters:

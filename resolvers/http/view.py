@@ -24,6 +24,7 @@ from resolvers.context import RequestContext
 from resolvers.errors import Schema, extensions
 from resolvers.http import streams
 from resolvers.http.auth import Authenticator
+from resolvers.http.graphiql.routes import is_browsing, to_page
 from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
 from resolvers.http.sockets import Socket, SocketHandler, admit
@@ -59,7 +60,7 @@ class GraphQLView(GraphQL[Any, None]):
         request = Request(scope, receive)
         request_id = request_id_of(scope)
         try:
-            response = await self._respond(request, request_id)
+            response = await (to_page(request) if is_browsing(request) else self._respond(request, request_id))
         except ClientDisconnect:
             return
         response.headers[REQUEST_ID] = request_id

@@ -24,6 +24,7 @@ STATUSES = {"RUNNING", "SUCCEEDED", "FAILED", "FAILED_POLICY", "CANCELLED"}
 
 def key_of(server: Server) -> str:
     """The key that the demo prints."""
+    assert server.url  # waits, longer than for the next line, until the fleet has been played
     wait_for(lambda: "Ctrl-C" in server.stdout, "the demo's last line")
     return next(line.split()[1] for line in server.stdout.splitlines() if line.startswith("key "))
 
@@ -46,6 +47,7 @@ def test_an_interrupted_demo_goes_on_and_a_finished_one_is_not_played_again(tmp_
         assert 55 <= counts["runs"]["totalCount"] <= 65
         assert {group["value"] for group in counts["status"]["groups"]} == STATUSES
         assert len(counts["risk"]["groups"]) == 4
+        assert second.stdout.split()[:2] == ["Open", f"{second.url}/graphiql#key={key}"]
         assert curl(second)["data"]["runs"]["totalCount"] == counts["runs"]["totalCount"]
         nodes = second.data(key, PROOFS)["runs"]["nodes"]
         ended = [one for one in nodes if one["state"] == "COMPLETED" and one["stepCount"]]

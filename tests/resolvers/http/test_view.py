@@ -52,8 +52,8 @@ class TestQueries:
         assert error["code"] == "VALIDATION"
         assert "mean" not in error["message"]
 
-    async def test_a_page_is_not_to_be_had(self, client: httpx.AsyncClient) -> None:
-        response = await client.get(PATH, headers={"accept": "text/html"})
+    async def test_what_it_does_not_offer_is_not_to_be_had(self, client: httpx.AsyncClient) -> None:
+        response = await client.get(PATH, headers={"accept": "image/png"})
         assert response.status_code == 406
         assert response.headers["content-type"] == "application/json"
 
