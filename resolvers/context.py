@@ -7,6 +7,7 @@ from typing import Any, Self
 import strawberry
 
 from resolvers.loaders import Loaders
+from resolvers.observing import note_reads
 from spine.contracts.actors import Principal
 from spine.contracts.enums import OperationKind
 from spine.contracts.loading import Arguments
@@ -33,6 +34,7 @@ class RequestContext:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        note_reads(self._session.statements, self._session.round_trips)
 
     async def renew(self) -> None:
         """Give the snapshot and everything that was loaded back; what is read next is read anew."""

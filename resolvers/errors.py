@@ -13,6 +13,7 @@ from strawberry.extensions import MaskErrors, ParserCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
+from resolvers.observing import note_code
 from schema.inputs import field_name
 from spine.contracts.errors import ErrorCode, HocError, InternalError
 
@@ -53,8 +54,10 @@ class CodedErrors(MaskErrors):
         """The error for clients. GraphQL's own (syntax, validation, coercion) are about the client's document."""
         request_id = self.execution_context.context.request_id
         if is_document_error(error):
+            note_code(ErrorCode.VALIDATION)
             return coded(error, error.message, extensions(ErrorCode.VALIDATION, request_id))
         cause = error.original_error if isinstance(error.original_error, HocError) else InternalError()
+        note_code(cause.code)
         return coded(error, cause.message, extensions(cause.code, request_id, cause.field))
 
 

@@ -9,6 +9,7 @@ from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
 from resolvers.mutation.controls import ControlsMutation
 from resolvers.mutation.policies import PoliciesMutation
+from resolvers.observing import NotedOperation
 from resolvers.query.account import AccountQuery
 from resolvers.query.activity import ActivityQuery
 from resolvers.query.analytics import AnalyticsQuery
@@ -55,6 +56,6 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        extensions=[CachedParser, ValidationCache, CodedErrors],
+        extensions=[CachedParser, ValidationCache, CodedErrors, NotedOperation],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )

@@ -65,6 +65,7 @@ class Runtime:
         self._embedded: EmbeddedPostgres | None = None
         self._keeper: Keeper | None = None
         self._head = head_revision()
+        self._draining = False
         self.database: Database
         self.hub: Hub
         self.registry: OperationRegistry
@@ -112,8 +113,12 @@ class Runtime:
         return dict(self._embedded.connection("hoc_app").asyncpg_arguments())
 
     async def ready(self) -> str | None:
-        """Why the server can't serve now; None when it can."""
-        return await readiness(self.database, self._head)
+        """Why the server can't serve now, or soon won't; None when it can."""
+        return "draining" if self._draining else await readiness(self.database, self._head)
+
+    def drain(self) -> None:
+        """From now on be unready: the server is about to stop, and new requests had better go elsewhere."""
+        self._draining = True
 
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""

@@ -43,6 +43,19 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="The least level that is logged.")
     ] = "info"
+    drain_s: Annotated[
+        float, Field(ge=0, le=300, description="How long SIGTERM leaves the server serving, though not ready.")
+    ] = 1
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(min_length=1, description="Bearer token for /metrics; else only this machine reads it."),
+    ] = None
+    otlp_endpoint: Annotated[
+        str | None, Field(pattern="^https?://", description="Where the server sends its own traces (OTLP over HTTP).")
+    ] = None
+    otlp_headers: Annotated[
+        SecretStr | None, Field(description="Headers of those exports: name=value, comma-separated, percent-encoded.")
+    ] = None
     pool_size: Annotated[int, Field(ge=1, le=100, description="Database connections of each process.")] = 10
     key_pepper: Annotated[
         SecretStr | None, Field(min_length=1, description="Pepper of key hashes; else a file in the data dir.")
@@ -63,6 +76,7 @@ class Settings(BaseSettings):
     max_sockets: Annotated[int, Field(ge=1, description="WebSockets of one key that one process holds open.")] = 100
     max_socket_operations: Annotated[int, Field(ge=1, description="Operations at once on one WebSocket.")] = 20
     max_export_bytes: Annotated[int, Field(ge=1024, description="The largest OTLP export, inflated.")] = 20_000_000
+    body_timeout_s: Annotated[float, Field(gt=0, description="How long a request's body may take to arrive.")] = 30
     max_ingests: Annotated[int, Field(ge=1, description="Exports that one process handles at once.")] = 8
 
     @field_validator("cors_origins", mode="before")

@@ -9,12 +9,13 @@ import structlog
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 """Without local variables: they may hold a key, a payload or a pepper."""
 
-QUIET = ("asyncio", "httpx", "httpcore", "alembic", "uvicorn")
+QUIET = ("asyncio", "httpx", "httpcore", "alembic", "uvicorn", "urllib3")
 
 
 def configure(level: str) -> None:
     """Log from `level` on; libraries that chatter only from warning on."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

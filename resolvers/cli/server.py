@@ -5,6 +5,7 @@ import multiprocessing.connection
 import os
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +14,17 @@ from multiprocessing import resource_tracker
 import httpx
 import typer
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from resolvers.cli import logs
 from resolvers.cli.console import complain, stop_at_hang_up, stop_undisturbed
+from resolvers.cli.draining import AT_ONCE, drain_at_sigterm
 from resolvers.http.app import create_app
 from resolvers.http.graphiql.assets import load as load_assets
+from resolvers.http.metrics import DIRECTORY
 from resolvers.http.protocol import uvicorn_arguments
 from spine.bootstrap import Runtime
 from spine.settings import Settings
@@ -41,7 +45,6 @@ def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -67,6 +70,8 @@ def run(settings: Settings, listener: socket.socket, when_serving: Callable[[str
 class Supervisor(Multiprocess):
     """Keeps the server processes going. They never see Ctrl-C, which a terminal sends to all: this one stops them."""
 
+    at_once = False
+
     def init_processes(self) -> None:
         """Start them."""
         with _without_interrupts():
@@ -74,8 +79,23 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Start another in the place of one that died."""
+        before = {process.pid for process in self.processes}
         with _without_interrupts():
             super().keep_subprocess_alive()
+        for dead in before - {process.pid for process in self.processes}:
+            mark_process_dead(dead)  # type: ignore[no-untyped-call]
+
+    def handle_int(self) -> None:
+        """Stop without draining: whoever presses Ctrl-C waits."""
+        self.at_once = True
+        super().handle_int()
+
+    def terminate_all(self) -> None:
+        """Stop them."""
+        for process in self.processes if self.at_once else ():
+            if process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, AT_ONCE)
+        super().terminate_all()
 
 
 @contextmanager
@@ -90,9 +110,11 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _run_many(config: uvicorn.Config, listener: socket.socket) -> None:
-    supervisor = Supervisor(config, [listener])
-    stop_at_hang_up()  # the supervisor would restart its processes
-    supervisor.run()
+    with tempfile.TemporaryDirectory(prefix="hoc-metrics-") as directory:
+        os.environ[DIRECTORY] = directory  # before its processes start: each looks for it once
+        supervisor = Supervisor(config, [listener])
+        stop_at_hang_up()  # the supervisor would restart its processes
+        supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise typer.Exit(1)
 
@@ -104,7 +126,9 @@ def worker_app() -> Starlette:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    return create_app(Runtime(settings), migrating=False)
+    runtime = Runtime(settings)
+    drain_at_sigterm(runtime.drain, settings.drain_s)
+    return create_app(runtime, migrating=False)
 
 
 def _end_with(sentinel: int) -> None:

@@ -17,7 +17,10 @@ from resolvers.http.graphiql.assets import load as load_assets
 from resolvers.http.headers import SecurityHeaders
 from resolvers.http.health import Health
 from resolvers.http.ingest import IngestEndpoint
+from resolvers.http.metrics import MetricsEndpoint
+from resolvers.http.observing import Observing
 from resolvers.http.requests import REQUEST_ID, STATUS, headers_of, request_id_of
+from resolvers.http.tracing import exporting_spans
 from resolvers.http.view import GraphQLView, crash, failure
 from resolvers.schema import build_schema
 from schema.batched import check_batched_fields
@@ -56,14 +59,15 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await runtime.open(migrating=migrating)
-        try:
-            runtime.keep_database_alive()
-            check_batched_fields(schema, runtime.registry.operations)
-            settle()
-            yield
-        finally:
-            await runtime.close()
+        async with exporting_spans(runtime.settings):
+            await runtime.open(migrating=migrating)
+            try:
+                runtime.keep_database_alive()
+                check_batched_fields(schema, runtime.registry.operations)
+                settle()
+                yield
+            finally:
+                await runtime.close()
 
     every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     routes = [
@@ -74,6 +78,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
         *graphiql.routes(load_assets()),
+        Route("/metrics", MetricsEndpoint(runtime.settings.metrics_token).__call__, methods=["GET"]),
     ]
     middleware = [Middleware(SecurityHeaders)]
     if runtime.settings.cors_origins:
@@ -86,5 +91,6 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
                 expose_headers=[REQUEST_ID],
             ),
         )
+    middleware.append(Middleware(Observing, tracing=runtime.settings.otlp_endpoint is not None))
     handlers = {Exception: crash}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=middleware)

@@ -14,6 +14,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from resolvers.http.metrics import REFUSALS
+from resolvers.observing import note_principal
 from spine.bootstrap import Runtime
 from spine.contracts.access import Authenticate
 from spine.contracts.actors import Principal
@@ -36,7 +38,13 @@ class Authenticator:
 
     async def principal(self, request: Request, request_id: str) -> Principal:
         """Who is asking; raises Unauthenticated, KeyFrozen, or Unavailable when the database does not answer."""
-        return await self.holder(bearer(request.headers.get("authorization")), request_id)
+        try:
+            principal = await self.holder(bearer(request.headers.get("authorization")), request_id)
+        except Unauthenticated as refused:
+            REFUSALS.labels(refused.code).inc()
+            raise
+        note_principal(principal)
+        return principal
 
     async def holder(self, presented: str, request_id: str) -> Principal:
         """Whose key this is; raises what `principal` does."""

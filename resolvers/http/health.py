@@ -18,7 +18,7 @@ class Health:
         return _answer(200, "alive")
 
     async def ready(self, _request: Request) -> Response:
-        """200, or 503 with the reason: the database is unreachable, or migrations pend."""
+        """200, or 503 with the reason: the database is unreachable, migrations pend, or the server is stopping."""
         reason = await self._runtime.ready()
         return _answer(200, "ready") if reason is None else _answer(503, reason)
 

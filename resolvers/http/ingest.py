@@ -8,6 +8,7 @@ from starlette.responses import Response
 from resolvers.http.auth import Authenticator
 from resolvers.http.otlp import OtlpUnsupported, decode_export, encode_response, encode_status, media_type
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
+from resolvers.observing import note_code
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.errors import HocError
@@ -36,6 +37,7 @@ class IngestEndpoint:
         except OtlpUnsupported as error:
             return refusal(request, 415, error.message, {REQUEST_ID: request_id})
         except HocError as error:
+            note_code(error.code)
             return refusal(request, STATUS[error.code], error.message, headers_of(error, request_id))
 
     async def _answer(self, request: Request, request_id: str) -> Response:
@@ -53,10 +55,11 @@ class IngestEndpoint:
             self._under_way -= 1
 
     async def _take(self, request: Request, principal: Principal, request_id: str) -> Response:
-        limit = self._runtime.settings.max_export_bytes
+        settings = self._runtime.settings
+        limit = settings.max_export_bytes
         content_type = request.headers.get("content-type", "")
         media_type(content_type)
-        body = await bounded(request, limit).body()
+        body = await bounded(request, limit, settings.body_timeout_s).body()
         batch = decode_export(body, content_type, request.headers.get("content-encoding"), limit=limit)
         result = await self._runtime.registry.execute(
             "activity.ingest_spans", IngestSpans(batch), principal, request_id=request_id

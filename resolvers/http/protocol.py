@@ -1,8 +1,10 @@
-"""How uvicorn speaks WebSocket for us: small messages, pings, and nobody waits for a peer that is gone."""
+"""How uvicorn speaks HTTP and WebSocket for us: small messages, pings, and nobody waits for a peer that is gone."""
 
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from resolvers.http.patience import ImpatientProtocol
 
 PING_S: Final = 10.0
 
@@ -17,8 +19,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 def uvicorn_arguments(max_message_bytes: int) -> dict[str, Any]:
-    """The part of uvicorn's configuration that is about sockets."""
+    """The part of uvicorn's configuration that is about protocols."""
     return {
+        "http": ImpatientProtocol,
         "ws": SocketProtocol,
         "ws_max_size": max_message_bytes,
         "ws_ping_interval": PING_S,

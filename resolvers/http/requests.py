@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope
 from spine.contracts.errors import ErrorCode, HocError, TooLarge, ValidationFailed
 
 REQUEST_ID: Final = "x-request-id"
-BODY_S: Final = 30.0
+_KEPT: Final = "hoc.request_id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 STATUS: Final = {
@@ -40,11 +40,17 @@ STATUS: Final = {
 
 
 def request_id_of(scope: Scope) -> str:
-    """The caller's `x-request-id` when it is harmless, else a new one."""
+    """The caller's `x-request-id` when it is harmless, else a new one; the same whenever it is asked for."""
+    if _KEPT not in scope:
+        scope[_KEPT] = _given_id(scope) or uuid4().hex
+    return str(scope[_KEPT])
+
+
+def _given_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == REQUEST_ID.encode() and _ACCEPTABLE_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("ascii"))
-    return uuid4().hex
+    return None
 
 
 def headers_of(error: HocError, request_id: str) -> dict[str, str]:
@@ -57,7 +63,7 @@ def headers_of(error: HocError, request_id: str) -> dict[str, str]:
     return headers
 
 
-def bounded(request: Request, limit: int, seconds: float = BODY_S) -> Request:
+def bounded(request: Request, limit: int, seconds: float) -> Request:
     """The same request; its body raises TooLarge beyond `limit` bytes, ValidationFailed when it takes too long."""
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > limit:

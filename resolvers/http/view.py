@@ -28,6 +28,7 @@ from resolvers.http.graphiql.routes import is_browsing, to_page
 from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
 from resolvers.http.sockets import Socket, SocketHandler, admit
+from resolvers.observing import note_code
 from spine.bootstrap import Runtime
 from spine.contracts.errors import ErrorCode, HocError, InternalError
 
@@ -71,7 +72,8 @@ class GraphQLView(GraphQL[Any, None]):
             return failure(405, "GraphQL takes GET and POST", ErrorCode.VALIDATION, request_id, {"allow": "GET, POST"})
         try:
             principal = await self._authenticator.principal(request, request_id)
-            limited = bounded(request, self._runtime.settings.max_body_bytes)
+            settings = self._runtime.settings
+            limited = bounded(request, settings.max_body_bytes, settings.body_timeout_s)
             async with AsyncExitStack() as resources:
                 context = RequestContext(self._runtime.registry, principal, request_id)
                 limited.state.context = await resources.enter_async_context(context)
@@ -143,6 +145,7 @@ def failure(
     status: int, message: str, code: ErrorCode, request_id: str, headers: dict[str, str] | None = None
 ) -> Response:
     """An answer that is no GraphQL result, in the shape of one."""
+    note_code(code)
     body = {"errors": [{"message": message, "extensions": extensions(code, request_id)}]}
     return Response(orjson.dumps(body), status, headers, media_type="application/json")
 

@@ -25,6 +25,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     `handler(ctx, request)` returns `result`; `validate` raises ValidationFailed for input that is wrong in itself.
     A `batch_key` names the request field that holds the keys: such an operation returns a mapping from each key it
     found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`.
+    `measure` counts for operators what a result says, after the commit.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     validate: Callable[[Any], None] | None = None
     before: tuple[Invariant, ...] = ()
     after: tuple[Invariant, ...] = ()
+    measure: Callable[[Any], None] | None = None
 
 
 class OperationResult(Struct, Generic[T], frozen=True):

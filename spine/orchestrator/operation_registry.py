@@ -43,6 +43,7 @@ from spine.orchestrator.context import (
     WriteContext,
     dispatching,
 )
+from spine.orchestrator.observing import observed
 from spine.services.clock import Clock
 from spine.services.ids import uuid7
 from spine.storage.events import append
@@ -117,6 +118,17 @@ class OperationRegistry:
         if not self._frozen:
             raise RegistryError("the registry is not frozen yet")
         operation = self._operations.get(name)
+        return await observed(operation, self._answer(name, operation, request, principal, session, request_id))
+
+    async def _answer(
+        self,
+        name: str,
+        operation: Operation | None,
+        request: Any,
+        principal: Principal | None,
+        session: RequestSession | None,
+        request_id: str,
+    ) -> OperationResult[Any]:
         if operation is None:
             return await self._refuse(name, UnknownOperation(name), principal, request_id)
         decision = decide(operation, principal)

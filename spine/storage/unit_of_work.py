@@ -16,6 +16,7 @@ import asyncpg
 from msgspec import Struct
 
 from spine.contracts.errors import MisuseError, Unavailable
+from spine.services.metrics import POOL_MAX, POOL_USED, waiting_for_connection
 from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
 
 UNREACHABLE = (
@@ -60,6 +61,7 @@ class Database:
             )
         except UNREACHABLE as error:
             raise Unavailable("the database cannot be reached") from error
+        POOL_MAX.set(size)
 
     async def close(self) -> None:
         """Close every connection; those in use are given a moment, then terminated."""
@@ -75,13 +77,15 @@ class Database:
         if self._pool is None:
             raise Unavailable("the database is not open")
         try:
-            connection = await self._pool.acquire(timeout=timeout_s or self._settings.acquire_timeout_s)
+            with waiting_for_connection():
+                connection = await self._pool.acquire(timeout=timeout_s or self._settings.acquire_timeout_s)
         except (TimeoutError, *UNREACHABLE) as error:
             raise Unavailable("the database did not answer in time") from error
         return connection
 
     async def release(self, connection: Connection) -> None:
         """Give a connection back."""
+        POOL_USED.dec()
         if self._pool is not None:
             await self._pool.release(connection)
 

@@ -18,6 +18,7 @@ import uvloop
 from msgspec import Struct
 from starlette.applications import Starlette
 
+from resolvers.cli import logs
 from tests.bench.place import Place
 
 OURS = "ours"
@@ -105,7 +106,8 @@ async def _serve(name: str, place: Place) -> None:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input ends. No line is logged for each request: the other server has none either."""
+    logs.configure("warning")
     name, described = sys.argv[1:]
     plain = msgspec.json.decode(described)
     place = Place(plain["connect"], Path(plain["data_dir"]))

@@ -29,6 +29,7 @@ from spine.orchestrator.coordinators.recording import (
 )
 from spine.orchestrator.coordinators.run_facts import step_facts
 from spine.orchestrator.coordinators.run_governance import Governance, RunGovernance, load_governance, load_history
+from spine.services.metrics import count_spans
 
 FactsOf = Callable[[KnownStep], dict[str, FactValue]]
 
@@ -256,5 +257,6 @@ OPERATIONS = (
         cross_domain_deps=("activity.span_mapping_capability", *CAPABILITIES),
         cost=10,
         summary="Take an export of spans into runs, evidence and seals.",
+        measure=count_spans,
     ),
 )

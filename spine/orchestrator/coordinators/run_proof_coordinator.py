@@ -21,6 +21,7 @@ from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
 from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
 from spine.services.ids import node_id
+from spine.services.metrics import count_breaks
 from spine.services.proof.verify import StoredRun, failed, verify_run
 from spine.services.proof.verify_steps import Break
 from spine.storage.sessions import SourceFailed
@@ -182,5 +183,6 @@ OPERATIONS = (
         cost=5,
         batch_key="run_keys",
         summary="Recompute the records of runs and compare them with what was sealed.",
+        measure=count_breaks,
     ),
 )

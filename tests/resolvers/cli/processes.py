@@ -37,7 +37,7 @@ class Server:
         with self._output.with_suffix(".out").open("w") as out, self._output.with_suffix(".err").open("w") as err:
             self.process = subprocess.Popen(
                 [HOC, command, "--port", "0", "--data-dir", str(data_dir), *arguments],
-                env=os.environ | environment,
+                env={"HOC_DRAIN_S": "0"} | os.environ | environment,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,

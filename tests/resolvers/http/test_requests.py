@@ -23,11 +23,11 @@ def sending(*parts: bytes, pause_s: float = 0.0) -> Request:
 
 class TestBody:
     async def test_arrives_whole_within_its_bounds(self) -> None:
-        assert await bounded(sending(b"ab", b"c"), 3).body() == b"abc"
+        assert await bounded(sending(b"ab", b"c"), 3, 1).body() == b"abc"
 
     async def test_that_is_too_long_is_refused(self) -> None:
         with pytest.raises(TooLarge):
-            await bounded(sending(b"ab", b"cd"), 3).body()
+            await bounded(sending(b"ab", b"cd"), 3, 1).body()
 
     async def test_that_comes_byte_by_byte_is_refused_in_time(self) -> None:
         slow = sending(*[b"x"] * 100, pause_s=0.02)
