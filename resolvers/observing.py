@@ -14,6 +14,9 @@ from strawberry.extensions import SchemaExtension
 from spine.contracts.actors import Principal
 from spine.contracts.errors import ErrorCode
 
+LONGEST_NAME: Final = 80
+"""What is kept of an operation's name, which is as long as its client likes."""
+
 
 class Seen:
     """One request. `code` is OK or its first error's, but a fault of the program goes before other errors."""
@@ -48,7 +51,7 @@ class NotedOperation(SchemaExtension):
         """Note it before it runs."""
         seen = current.get()
         if seen is not None:
-            seen.operation = self.execution_context.operation_name or ""
+            seen.operation = (self.execution_context.operation_name or "")[:LONGEST_NAME]
             seen.kind = self.execution_context.operation_type.value
         yield
 

@@ -30,7 +30,6 @@ DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 COUNTS: Final = (0, 1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128)
 MOST_NAMES: Final = 200
-LONGEST_NAME: Final = 80
 FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 REQUESTS: Final = Counter("hoc_graphql_requests_total", "GraphQL requests.", ["operation", "code"])
@@ -50,7 +49,7 @@ for _endpoint in ("graphql", "otlp"):
 
 
 class OperationNames:
-    """The first so many names that clients use; whatever comes later, or is long, is `(other)`."""
+    """The first so many names that clients use; whatever comes later is `(other)`."""
 
     def __init__(self, most: int = MOST_NAMES) -> None:
         self._most = most
@@ -61,7 +60,7 @@ class OperationNames:
         if not name:
             return "(none)" if name is None else "(anonymous)"
         if name not in self._known:
-            if len(self._known) >= self._most or len(name) > LONGEST_NAME:
+            if len(self._known) >= self._most:
                 return "(other)"
             self._known.add(name)
         return name
@@ -137,7 +136,10 @@ def is_local(request: Request) -> bool:
     """Whether the peer is on this machine. What a proxy here forwards is not, whatever its headers say."""
     if request.client is None or any(name in request.headers for name in FORWARDED):
         return False
-    address = ip_address(request.client.host)
+    try:
+        address = ip_address(request.client.host)
+    except ValueError:  # a peer without an address
+        return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
 

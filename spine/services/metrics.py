@@ -20,7 +20,7 @@ from spine.contracts.runs import IngestOutcome
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of durations: a warm page takes a few milliseconds, the deadline is 10 s."""
 
-disable_created_metrics()  # a third of a scrape, of use to nobody here
+disable_created_metrics()  # type: ignore[no-untyped-call] # a third of a scrape, and nobody asks for them
 
 OPERATIONS: Final = Counter("hoc_operations_total", "Operations dispatched, by outcome.", ["operation", "code"])
 OPERATION_SECONDS: Final = Histogram(
