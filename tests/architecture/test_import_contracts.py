@@ -16,7 +16,7 @@ PLANTED = {
     "spine/authority/planted.py": "def decide():\n    import asyncpg",
     "spine/services/planted.py": "import resolvers, schema, spine.storage, graphql",
     "spine/storage/planted.py": "import spine.bootstrap, spine.settings, domains.logs",
-    "domains/logs/planted.py": "import domains.activity.tables, spine.storage.base",
+    "domains/logs/planted.py": "import domains.activity.tables, spine.storage.base, prometheus_client",
     "domains/logs/engine.py": "import domains.logs.tables",
 }
 

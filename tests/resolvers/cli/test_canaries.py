@@ -25,7 +25,7 @@ mutation Start($input: StartRunInput!) { startRun(input: $input) { run { id } us
 """
 RULE = """
 mutation Rule($input: CreatePolicyRuleInput!) {
-  createPolicyRule(input: $input) { rule { id } userErrors { field message code } }
+  createPolicyRule(input: $input) { policyRule { id } userErrors { field message code } }
 }
 """
 
