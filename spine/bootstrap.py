@@ -66,6 +66,7 @@ class Runtime:
         self._keeper: Keeper | None = None
         self._head = head_revision()
         self._draining = False
+        self.stopping = False
         self.database: Database
         self.hub: Hub
         self.registry: OperationRegistry
@@ -119,6 +120,10 @@ class Runtime:
     def drain(self) -> None:
         """From now on be unready: the server is about to stop, and new requests had better go elsewhere."""
         self._draining = True
+
+    def end_streams(self) -> None:
+        """From now on whatever lasts, such as a subscription, ends: the server stops and would wait for it."""
+        self.stopping = True
 
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""

@@ -5,32 +5,36 @@ uvicorn sets its signal handlers, then makes the application; that is the moment
 
 import asyncio
 import signal
-from collections.abc import Callable
 from types import FrameType
 from typing import Final
+
+from spine.bootstrap import Runtime
 
 AT_ONCE: Final = signal.SIGUSR1
 """What a supervisor sends to its processes instead of waiting, at Ctrl-C."""
 
 
-def drain_at_sigterm(become_unready: Callable[[], None], seconds: float) -> None:
+def drain_at_sigterm(runtime: Runtime, seconds: float) -> None:
     """Go on serving for so many seconds after SIGTERM; a second one, and Ctrl-C, stop the server at once."""
     loop = asyncio.get_running_loop()
     stop = signal.getsignal(signal.SIGTERM)
     draining = False
 
-    def stop_now(_number: int, frame: FrameType | None) -> None:
+    def stop_now(number: int, frame: FrameType | None) -> None:
+        runtime.drain()
+        runtime.end_streams()
         if callable(stop):
-            stop(signal.SIGTERM, frame)
+            stop(signal.SIGTERM if number == AT_ONCE else number, frame)
 
     def drain(number: int, frame: FrameType | None) -> None:
         nonlocal draining
-        become_unready()
         if draining or seconds == 0:
             stop_now(number, frame)
             return
         draining = True
+        runtime.drain()
         loop.call_soon_threadsafe(loop.call_later, seconds, stop_now, number, None)
 
     signal.signal(signal.SIGTERM, drain)
+    signal.signal(signal.SIGINT, stop_now)
     signal.signal(AT_ONCE, stop_now)

@@ -10,6 +10,8 @@ TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Excepti
 """Without local variables: they may hold a key, a payload or a pepper."""
 
 QUIET = ("asyncio", "httpx", "httpcore", "alembic", "uvicorn", "urllib3")
+QUOTING = "strawberry.ws"
+"""Its warnings quote headers."""
 
 
 def configure(level: str) -> None:
@@ -38,3 +40,4 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger(QUOTING).setLevel(logging.ERROR)

@@ -127,7 +127,7 @@ def worker_app() -> Starlette:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     runtime = Runtime(settings)
-    drain_at_sigterm(runtime.drain, settings.drain_s)
+    drain_at_sigterm(runtime, settings.drain_s)
     return create_app(runtime, migrating=False)
 
 

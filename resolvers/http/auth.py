@@ -36,6 +36,11 @@ class Authenticator:
         self._known: OrderedDict[bytes, tuple[float, Principal | HocError]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Future[Principal | HocError]] = {}
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server ends what lasts."""
+        return self._runtime.stopping
+
     async def principal(self, request: Request, request_id: str) -> Principal:
         """Who is asking; raises Unauthenticated, KeyFrozen, or Unavailable when the database does not answer."""
         try:

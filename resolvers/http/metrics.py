@@ -42,6 +42,7 @@ EXPORTS: Final = Counter("hoc_otlp_exports_total", "OTLP exports, by the status 
 EXPORT_SECONDS: Final = Histogram("hoc_otlp_export_duration_seconds", "How long exports took.", buckets=SECONDS)
 REFUSALS: Final = Counter("hoc_auth_refusals_total", "Requests whose key was refused.", ["code"])
 CRASHES: Final = Counter("hoc_crashes_total", "Requests that a fault of the program ended.", ["endpoint"])
+WEBSOCKETS: Final = Gauge("hoc_websockets_open", "WebSockets that are open.", multiprocess_mode="livesum")
 PROCESSES: Final = Gauge("hoc_processes", "Server processes that live.", multiprocess_mode="livesum")
 
 for _endpoint in ("graphql", "otlp"):
@@ -66,9 +67,15 @@ class OperationNames:
         return name
 
 
-def count_request(operation: str, code: str, seen: Seen, seconds: float) -> None:
-    """Count a GraphQL request; `operation` is a bounded label."""
+NAMES: Final = OperationNames()
+
+
+def count_request(code: str, seen: Seen, seconds: float) -> None:
+    """Count a GraphQL request; of a subscription, which lasts as long as its client likes, no more than that it was."""
+    operation = NAMES.label(seen.operation)
     _requests(operation, code).inc()
+    if seen.kind == "subscription":
+        return
     _seconds(operation).observe(seconds)
     STATEMENTS.observe(seen.statements)
     ROUND_TRIPS.observe(seen.round_trips)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from opentelemetry import trace
@@ -17,11 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from resolvers.http import metrics
 from resolvers.http.requests import request_id_of
 from resolvers.observing import Seen, current, note_code
+from spine.contracts.actors import Principal
 from spine.contracts.errors import ErrorCode
 
 GRAPHQL: Final = "graphql"
 OTLP: Final = "otlp"
 ENDPOINTS: Final = {"/graphql": GRAPHQL, "/v1/traces": OTLP}
+EVENT_STREAM: Final = b"text/event-stream"
 GONE: Final = "DISCONNECTED"
 REFUSED: Final = "REFUSED"
 
@@ -31,29 +34,25 @@ propagator: Final = TraceContextTextMapPropagator()
 
 
 class Observing:
-    """ASGI middleware; paths that are not in `ENDPOINTS` pass unseen."""
+    """ASGI middleware; paths that are not in `ENDPOINTS` pass unseen, and a WebSocket is no request but has many."""
 
     def __init__(self, app: ASGIApp, *, tracing: bool) -> None:
         self._app = app
         self._span = _span if tracing else _no_span
-        self._names = metrics.OperationNames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does, and report it."""
+        if scope["type"] == "websocket":
+            with metrics.WEBSOCKETS.track_inprogress():
+                await self._app(scope, receive, send)
+            return
         endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" else None
         if endpoint is None:
             await self._app(scope, receive, send)
             return
         seen = Seen(request_id_of(scope))
-        token = current.set(seen)
-        bound = structlog.contextvars.bind_contextvars(request_id=seen.request_id)
-        try:
-            with self._span(endpoint, scope, seen):
-                await self._answer(seen, scope, receive, send)
-        finally:
-            self._report(endpoint, seen)
-        structlog.contextvars.reset_contextvars(**bound)  # after a crash the server's own line needs it: not in finally
-        current.reset(token)
+        with _reported(endpoint, seen), self._span(endpoint, scope, seen):
+            await self._answer(seen, scope, receive, send)
 
     async def _answer(self, seen: Seen, scope: Scope, receive: Receive, send: Send) -> None:
         async def noting(message: Message) -> None:
@@ -64,31 +63,54 @@ class Observing:
         try:
             await self._app(scope, receive, noting)
         except Exception:
-            seen.status = 500
+            seen.status = HTTPStatus.INTERNAL_SERVER_ERROR
             note_code(ErrorCode.INTERNAL)
             raise
 
-    def _report(self, endpoint: str, seen: Seen) -> None:
-        milliseconds = seen.milliseconds()
-        code = outcome(seen)
-        if code == ErrorCode.INTERNAL:
-            metrics.CRASHES.labels(endpoint).inc()
-        if endpoint == GRAPHQL:
-            metrics.count_request(self._names.label(seen.operation), code, seen, milliseconds / 1000)
-        else:
-            metrics.count_export(seen.status, milliseconds / 1000)
-        principal = seen.principal
-        log.info(
-            "request.answered",
-            endpoint=endpoint,
-            operation=seen.operation,
-            code=code,
-            status=seen.status,
-            duration_ms=round(milliseconds, 2),
-            statements=seen.statements,
-            tenant_id=None if principal is None else str(principal.tenant_id),
-            key_id=None if principal is None else principal.key_id,
-        )
+
+@contextmanager
+def socket_operation(principal: Principal) -> Iterator[str]:
+    """Report an operation that comes over a WebSocket as a request of its own; gives its id."""
+    seen = Seen(uuid4().hex)
+    seen.principal = principal
+    seen.status = HTTPStatus.SWITCHING_PROTOCOLS
+    with _reported(GRAPHQL, seen):
+        yield seen.request_id
+
+
+@contextmanager
+def _reported(endpoint: str, seen: Seen) -> Iterator[None]:
+    token = current.set(seen)
+    bound = structlog.contextvars.bind_contextvars(request_id=seen.request_id)
+    try:
+        yield
+    finally:
+        _report(endpoint, seen)
+    structlog.contextvars.reset_contextvars(**bound)  # after a crash the server's own line needs it: not in finally
+    current.reset(token)
+
+
+def _report(endpoint: str, seen: Seen) -> None:
+    milliseconds = seen.milliseconds()
+    code = outcome(seen)
+    if code == ErrorCode.INTERNAL:
+        metrics.CRASHES.labels(endpoint).inc()
+    if endpoint == GRAPHQL:
+        metrics.count_request(code, seen, milliseconds / 1000)
+    else:
+        metrics.count_export(seen.status, milliseconds / 1000)
+    principal = seen.principal
+    log.info(
+        "request.answered",
+        endpoint=endpoint,
+        operation=seen.operation,
+        code=code,
+        status=seen.status,
+        duration_ms=round(milliseconds, 2),
+        statements=seen.statements,
+        tenant_id=None if principal is None else str(principal.tenant_id),
+        key_id=None if principal is None else principal.key_id,
+    )
 
 
 def outcome(seen: Seen) -> str:
@@ -101,8 +123,11 @@ def outcome(seen: Seen) -> str:
 @contextmanager
 def _span(endpoint: str, scope: Scope, seen: Seen) -> Iterator[None]:
     """A span that goes on with the caller's trace; of its headers only `traceparent` is taken, which holds no text."""
-    given = (value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent")
-    caller = propagator.extract({"traceparent": next(given, "")}, Context())
+    headers = dict(scope["headers"])
+    if EVENT_STREAM in headers.get(b"accept", b""):  # its trace would have no end
+        yield
+        return
+    caller = propagator.extract({"traceparent": headers.get(b"traceparent", b"").decode("latin-1")}, Context())
     with tracer.start_as_current_span(
         endpoint, caller, trace.SpanKind.SERVER, record_exception=False, set_status_on_exception=False
     ) as span:

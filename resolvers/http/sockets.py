@@ -22,7 +22,10 @@ from strawberry.types.execution import PreExecutionError
 from resolvers.context import RequestContext
 from resolvers.errors import extensions
 from resolvers.http.auth import Authenticator, bearer
+from resolvers.http.metrics import REFUSALS
+from resolvers.http.observing import socket_operation
 from resolvers.http.watching import refusal
+from resolvers.observing import note_code
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.errors import HocError, InternalError, Unauthenticated, Unavailable
@@ -111,7 +114,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run it in a context of its own; whatever fails unexpectedly is told, masked, and logged."""
-        request_id = uuid4().hex
+        with socket_operation(self.context.principal) as request_id:
+            await self._run(operation, request_id)
+
+    async def _run(self, operation: Operation[Any, None], request_id: str) -> None:
         try:
             async with RequestContext(self.context.registry, self.context.principal, request_id) as context:
                 await self._send_results(operation, context)
@@ -121,6 +127,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         except Exception:
             log.exception("socket.crashed", request_id=request_id)
             masked = InternalError()
+            note_code(masked.code)
             details = extensions(masked.code, request_id)
             with suppress(WebSocketDisconnected):
                 await operation.send_initial_errors([GraphQLError(masked.message, extensions=details)])
@@ -174,4 +181,5 @@ async def admit(socket: Socket) -> None:
     try:
         await socket.authenticate()
     except Unauthenticated as error:
+        REFUSALS.labels(error.code).inc()
         raise ConnectionRejectionError from error

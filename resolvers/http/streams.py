@@ -11,6 +11,7 @@ from starlette.requests import Request
 from resolvers.errors import extensions
 from resolvers.http.auth import Authenticator, bearer
 from resolvers.http.watching import refusal
+from resolvers.observing import note_code
 from spine.contracts.errors import HocError
 
 MEDIA_TYPE = "text/event-stream"
@@ -54,5 +55,6 @@ async def lasting(
 
 def last_words(error: HocError, request_id: str) -> bytes:
     """The error as the stream's last result, and its end."""
+    note_code(error.code)
     body = {"data": None, "errors": [{"message": error.message, "extensions": extensions(error.code, request_id)}]}
     return b"event: next\r\ndata: " + orjson.dumps(body) + b"\r\n\r\nevent: complete\r\ndata: \r\n\r\n"

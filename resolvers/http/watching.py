@@ -1,4 +1,4 @@
-"""What lasts longer than a request, a socket or a stream, ends soon after its key has been revoked or frozen.
+"""What lasts longer than a request, a socket or a stream, ends before the server does, and soon after its key.
 
 The key is looked up every half second; the authenticator remembers it for one, so a refused key is noticed within two.
 """
@@ -20,6 +20,8 @@ async def refusal(authenticator: Authenticator, presented: str, request_id: str)
     verified = loop.time()
     while True:
         await asyncio.sleep(EVERY_S)
+        if authenticator.stopping:
+            return Unavailable("the server is stopping; resume at another")
         try:
             await authenticator.holder(presented, request_id)
         except Unauthenticated as error:

@@ -19,6 +19,7 @@ from spine.consequences.channel import Channel
 from spine.contracts.errors import CursorExpired, HocError, ValidationFailed
 from spine.contracts.events import Event
 from spine.services.clock import Clock
+from spine.services.metrics import EVENT_LAG, FEEDS
 from spine.storage import events as store
 from spine.storage.listener import listen, send_hints
 from spine.storage.unit_of_work import UNREACHABLE, Database
@@ -37,7 +38,6 @@ class Hub:
     """Channels by tenant; `listening` says how to reach the database directly, past any pooler."""
 
     def __init__(self, database: Database, listening: dict[str, Any], clock: Clock, retention: timedelta) -> None:
-        self.lag_s = 0.0
         self._database = database
         self._listening = listening
         self._clock = clock
@@ -74,11 +74,13 @@ class Hub:
         if self._listener is None:
             self._listener = asyncio.create_task(listen(self._listening, self._heard))
         channel.followers += 1
+        FEEDS.inc()
         return channel, start
 
     def leave(self, channel: Channel) -> None:
         """The follower goes; the task of a channel that nobody follows ends."""
         channel.followers -= 1
+        FEEDS.dec()
         channel.hint.set()
 
     async def after(self, tenant_id: UUID, seq: int) -> list[Event]:
@@ -151,7 +153,7 @@ class Hub:
             return
         if found:
             channel.take(found)
-            self.lag_s = max(0.0, (self._clock() - found[0].occurred_at).total_seconds())
+            EVENT_LAG.set(max(0.0, (self._clock() - found[0].occurred_at).total_seconds()))
             await asyncio.sleep(PACE_S)  # so that events of a busy moment go together
             return
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""What the spine counts for operators, as Prometheus metrics: operations, the pool, ingested spans, broken chains.
+"""What the spine counts for operators, as Prometheus metrics: operations, pool, ingested spans, broken chains, events.
 
 Every name is bound by the program, never by a client, so the number of series is too. An operation's figures are
 written when its transaction has ended. Gauges are summed over the live processes of one server.
@@ -28,6 +28,10 @@ OPERATION_SECONDS: Final = Histogram(
 )
 SPANS: Final = Counter("hoc_ingest_spans_total", "Spans of committed exports, by what became of them.", ["result"])
 PROOF_FAILURES: Final = Counter("hoc_proof_failures_total", "Proofs that were answered FAILED, by break.", ["kind"])
+FEEDS: Final = Gauge("hoc_feeds_open", "Subscriptions that are followed.", multiprocess_mode="livesum")
+EVENT_LAG: Final = Gauge(
+    "hoc_event_lag_seconds", "Age of the oldest event of the batch read last.", multiprocess_mode="livemax"
+)
 POOL_MAX: Final = Gauge("hoc_pool_connections_max", "Most connections to hold.", multiprocess_mode="livesum")
 POOL_USED: Final = Gauge("hoc_pool_connections_used", "Connections lent out now.", multiprocess_mode="livesum")
 POOL_WAITING: Final = Gauge("hoc_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum")

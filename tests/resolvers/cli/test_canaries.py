@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.resolvers.cli.processes import Server
 from tests.resolvers.http.otlp_bodies import a_body, a_span, protobuf_of
+from tests.resolvers.http.socket_client import socket_to
 
 CANARY = "canary7e5b"
 NUMBERS = itertools.count()
@@ -148,6 +150,26 @@ class TestNothingIsLogged:
             assert b"400" in raw.recv(1000)
         check(server)
         assert key not in server.stderr
+
+    async def test_of_sockets(self, chatty: tuple[Server, str]) -> None:
+        server, key = chatty
+        for payload in ({"authorization": f"Bearer {canary()}"}, {canary(): canary()}, canary()):
+            async with socket_to(server.url, additional_headers={"cookie": canary()}) as socket:
+                await socket.send(type="connection_init", payload=payload)
+                assert await socket.closed() in {4400, 4403}
+        after = {"query": "subscription($a: String) { runUpdated(after: $a) { cursor } }", "variables": {"a": canary()}}
+        async with socket_to(server.url) as socket:
+            await socket.begin(key)
+            for number, document in enumerate([*DOCUMENTS, after]):
+                if isinstance(document["query"], str) and isinstance(document.get("variables"), dict | None):
+                    await socket.subscribe(name=f"{canary()}{number}", **document)
+                    assert (await socket.receive())["type"] in {"next", "error", "complete"}
+            await socket.send(type=canary())
+            assert await socket.closed() == 4400
+        with pytest.raises(InvalidStatus):
+            async with socket_to(server.url, origin=f"https://{canary()}.example"):
+                pass
+        check(server)
 
     def test_of_exports(self, chatty: tuple[Server, str]) -> None:
         server, key = chatty

@@ -11,9 +11,12 @@ import httpx
 import orjson
 import pytest
 
+from resolvers.cli.server import GRACE_S
 from tests.resolvers.cli.processes import STOP_SECONDS, Server
+from tests.resolvers.http.socket_client import socket_to
 from tests.spine.storage.embedded.processes import wait_for
 
+FOLLOWING = "subscription { runUpdated { cursor } }"
 BODY = orjson.dumps({"query": "{ viewer { tenant } }"})
 
 
@@ -65,6 +68,30 @@ def test_a_server_that_is_told_to_stop_drains(tmp_path: Path, workers: str) -> N
         assert server.process.wait(STOP_SECONDS) == 0
     assert not server.has_database
     assert "Traceback" not in server.stderr
+
+
+async def test_what_lasts_ends_before_the_server_would_wait_for_it(tmp_path: Path) -> None:
+    with Server(tmp_path / "hoc", HOC_DRAIN_S="0") as server:
+        key, url = server.new_key(), server.url
+        headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        async with (
+            httpx.AsyncClient(headers=headers, timeout=STOP_SECONDS) as client,
+            client.stream("POST", f"{url}/graphql", json={"query": FOLLOWING}) as stream,
+            socket_to(url) as socket,
+        ):
+            lines = stream.aiter_lines()
+            assert await anext(lines) == "event: next"
+            await socket.begin(key)
+            await socket.subscribe(FOLLOWING)
+            await socket.receive()
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            assert await socket.closed() == 1012
+            last = [line async for line in lines if line.startswith("data: {")][-1]
+            assert orjson.loads(last[6:])["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        assert server.process.wait(STOP_SECONDS) == 0
+        assert time.monotonic() - began < GRACE_S
+    assert "Cancel" not in server.stderr
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -1,5 +1,7 @@
 """Metrics over a real socket: who may read them, and what a request leaves in them."""
 
+import asyncio
+
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +14,8 @@ from spine.settings import Settings
 from tests.figures import growth
 from tests.resolvers.http.conftest import serving
 from tests.resolvers.http.otlp_bodies import a_body, a_span
+from tests.resolvers.http.socket_client import socket_to
+from tests.resolvers.http.test_sockets import no_followers
 
 NAMED = {"query": "query MetricsOfMine { viewer { tenant } }"}
 
@@ -105,6 +109,31 @@ class TestWhatIsCounted:
         assert (await client.post("/v1/traces", json=a_body(a_span()))).status_code == 200
         await client.get("/v1/traces")
         assert (taken(), odd(), timed()) == (1, 1, 2)
+
+    async def test_sockets_and_what_is_followed_over_them(
+        self, client: httpx.AsyncClient, owner_key: str, runtime: Runtime
+    ) -> None:
+        sockets, feeds = growth("hoc_websockets_open"), growth("hoc_feeds_open")
+        asked = growth("hoc_graphql_requests_total", operation="AskedThere", code="OK")
+        followed = growth("hoc_graphql_requests_total", operation="FollowedThere", code="OK")
+        timed = growth("hoc_graphql_request_duration_seconds_count", operation="FollowedThere")
+        async with socket_to(str(client.base_url)) as socket:
+            await socket.begin(owner_key)
+            await socket.ask("query AskedThere { viewer { tenant } }")
+            await socket.subscribe("subscription FollowedThere { runUpdated { cursor } }", "2")
+            await socket.receive()
+            assert (sockets(), feeds(), asked(), followed()) == (1, 1, 1, 0)
+        await no_followers(runtime)
+        while sockets():  # noqa: ASYNC110 - the end of a socket is no event here
+            await asyncio.sleep(0.01)
+        assert (feeds(), followed(), timed()) == (0, 1, 0)
+
+    async def test_a_key_that_is_refused_on_a_socket(self, client: httpx.AsyncClient) -> None:
+        refusals = growth("hoc_auth_refusals_total", code="UNAUTHENTICATED")
+        async with socket_to(str(client.base_url)) as socket:
+            await socket.send(type="connection_init", payload={"authorization": "Bearer nobody"})
+            assert await socket.closed() == 4403
+        assert refusals() == 1
 
     async def test_names_of_operations_up_to_a_bound(self) -> None:
         names = OperationNames(most=2)

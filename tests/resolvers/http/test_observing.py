@@ -19,6 +19,7 @@ from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from tests.figures import growth
 from tests.resolvers.http.otlp_bodies import a_body, a_span
+from tests.resolvers.http.socket_client import socket_to
 
 Line = MutableMapping[str, Any]
 
@@ -94,6 +95,21 @@ class TestTheLine:
         await asyncio.gather(*(ask(number) for number in range(20)))
         found = {line["request_id"]: line["operation"] for line in lines if line["event"] == "request.answered"}
         assert found == {f"request-{number:04}": f"Q{number}" for number in range(20)}
+
+    async def test_of_an_operation_on_a_socket_is_its_own(
+        self, client: httpx.AsyncClient, owner_key: str, principal: Principal, lines: list[Line]
+    ) -> None:
+        async with socket_to(str(client.base_url)) as socket:
+            await socket.begin(owner_key)
+            await socket.ask("query There { viewer { tenant } }")
+            await socket.ask("{ nope }", "2")
+        found = [line for line in lines if line["event"] == "request.answered"]
+        assert [(line["operation"], line["code"], line["status"], line["statements"]) for line in found] == [
+            ("There", "OK", 101, 5),
+            (None, "VALIDATION", 101, 0),
+        ]
+        assert {line["tenant_id"] for line in found} == {str(principal.tenant_id)}
+        assert len({line["request_id"] for line in found}) == 2
 
 
 class TestAFault:

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from resolvers.http.app import create_app
-from resolvers.http.protocol import ImpatientProtocol
+from resolvers.http.patience import ImpatientProtocol
 from spine.bootstrap import Runtime
 from spine.settings import Settings
 
