@@ -1,5 +1,6 @@
 """What an operator sees of several processes: one scrape for all of them, and spans at a collector."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -23,7 +24,7 @@ CALLER = "b7ad6b7169203331"
 
 def scraped(url: str) -> dict[tuple[str, ...], float]:
     """Every sample by its name and the values of its labels."""
-    text = httpx.get(f"{url}/metrics").text
+    text = httpx.get(f"{url}/metrics", timeout=30).text
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -38,7 +39,12 @@ def children(pid: int) -> set[int]:
 
 def serving(pid: int) -> set[int]:
     """Those of them that are server processes."""
-    return {one for one in children(pid) if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()}
+    found = set()
+    for one in children(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while it was looked at
+            if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes():
+                found.add(one)
+    return found
 
 
 class TestMetrics:
