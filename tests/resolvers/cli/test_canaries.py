@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from tests.resolvers.cli.processes import Server
 from tests.resolvers.http.otlp_bodies import a_body, a_span, protobuf_of
 from tests.resolvers.http.socket_client import socket_to
+from tests.spine.storage.embedded.processes import wait_for
 
 CANARY = "canary7e5b"
 NUMBERS = itertools.count()
@@ -133,8 +134,8 @@ class TestNothingIsLogged:
             assert httpx.post(f"{server.url}/graphql", content=body, headers=headers).status_code == 400
         params = {"query": "query($id: ID!) { run(id: $id) { id } }", "variables": json.dumps({"id": canary()})}
         assert httpx.get(f"{server.url}/graphql", params=params, headers=headers).status_code == 200
-        lines = [json.loads(line) for line in server.stderr.splitlines() if "request.answered" in line]
-        assert len(lines) >= len(DOCUMENTS) + len(BODIES) + 1
+        asked = len(DOCUMENTS) + len(BODIES) + 1
+        wait_for(lambda: server.stderr.count("request.answered") >= asked, "a line for each request")
         check(server)
 
     def test_of_headers_and_paths(self, chatty: tuple[Server, str]) -> None:
