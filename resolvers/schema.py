@@ -8,6 +8,7 @@ from resolvers.errors import CachedParser, CodedErrors, Schema
 from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
 from resolvers.mutation.controls import ControlsMutation
+from resolvers.mutation.integrations import IntegrationsMutation
 from resolvers.mutation.policies import PoliciesMutation
 from resolvers.observing import NotedOperation
 from resolvers.query.account import AccountQuery
@@ -16,6 +17,7 @@ from resolvers.query.analytics import AnalyticsQuery
 from resolvers.query.controls import ControlsQuery
 from resolvers.query.events import EventsQuery
 from resolvers.query.incidents import IncidentsQuery
+from resolvers.query.integrations import IntegrationsQuery
 from resolvers.query.logs import LogsQuery
 from resolvers.query.nodes import NodeQuery
 from resolvers.query.policies import PoliciesQuery
@@ -33,6 +35,7 @@ class Query(
     ControlsQuery,
     AnalyticsQuery,
     LogsQuery,
+    IntegrationsQuery,
     AccountQuery,
     EventsQuery,
     NodeQuery,
@@ -41,7 +44,7 @@ class Query(
 
 
 @strawberry.type(description="Everything that can be written, each in a transaction of its own, audited within it.")
-class Mutation(ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMutation):
+class Mutation(ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMutation, IntegrationsMutation):
     """The root of mutations."""
 
 

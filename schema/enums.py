@@ -11,6 +11,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from spine.contracts import enums as e
 from spine.contracts.errors import ErrorCode
 from spine.contracts.runs import EvaluationOfLimit, RunGrouping, RunOrder
+from spine.contracts.signals import FeedbackKind
 
 ENUMS: list[type[StrEnum]] = []
 
@@ -38,7 +39,7 @@ describe(
     e.Role,
     VIEWER="May read.",
     MEMBER="May also report runs, leave feedback, write rules and limits, and read payloads.",
-    ADMIN="May also manage keys and read the bill.",
+    ADMIN="May also manage keys and trusted documents, explore the schema and read the bill.",
     OWNER="May do everything in the tenant.",
     MACHINE="May do exactly what its scopes say.",
 )
@@ -58,6 +59,8 @@ describe(
     API_KEYS_MANAGE="Make, freeze and revoke keys.",
     BILLING_READ="Read the bill.",
     BILLING_MANAGE="Set prices and change the subscription.",
+    DOCUMENTS_MANAGE="Add and retire trusted documents, and say whether others are taken.",
+    SCHEMA_EXPLORE="Send any document, also where only trusted ones are taken.",
 )
 describe(
     e.RunStatus,
@@ -74,7 +77,7 @@ describe(
 )
 describe(e.RiskType, COST="Money.", TIME="Time.", TOKENS="Tokens.", RATE="Calls in a time.")
 describe(
-    e.FeedbackKind,
+    FeedbackKind,
     ACKNOWLEDGED="Somebody has seen it.",
     SUPPRESSED="It was kept quiet for a time.",
     REOPENED="Its suppression was ended.",
@@ -266,6 +269,13 @@ describe(
     API_KEY="An API key.",
     TENANT="The tenant.",
     OPERATION="An operation that was denied or failed.",
+    TRUSTED_DOCUMENT="A trusted document.",
+)
+describe(
+    e.DocumentMode,
+    OFF="It is taken.",
+    LOG="It is taken, and logged by its SHA-256.",
+    ENFORCE="It is refused, unless the key may explore the schema.",
 )
 describe(e.OperationKind, READ="Reads one snapshot.", WRITE="Writes in a transaction of its own.", STREAM="Goes on.")
 describe(
@@ -309,6 +319,8 @@ describe(
     CONFLICT="The object's state, or an idempotency key used with another body, forbids it.",
     POLICY_DENIED="A blocking rule or limit refused the action.",
     INVARIANT_VIOLATION="A business invariant would break.",
+    DOCUMENT_NOT_FOUND="No trusted document has this id; sending its text does not register it.",
+    DOCUMENT_NOT_TRUSTED="Only trusted documents are taken, and this text is none.",
     UNAVAILABLE="Something did not answer in time; try again.",
     UNKNOWN_OPERATION="There is no such operation.",
     CURSOR_EXPIRED="Events after this cursor are kept no more; read the list and the event cursor anew.",

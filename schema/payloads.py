@@ -7,7 +7,9 @@ from schema.activity.signal import Signal
 from schema.analytics.model_price import ModelPrice
 from schema.controls.limit import Limit
 from schema.errors import UserError
+from schema.integrations.trusted_document import TrustedDocument
 from schema.policies.rule import PolicyRule
+from spine.contracts.enums import DocumentMode
 
 
 @strawberry.interface(description="What every mutation answers.")
@@ -58,4 +60,22 @@ class ModelPricePayload(Payload):
 
     model_price: ModelPrice | None = strawberry.field(
         description="The price as it is now; null when nothing was written."
+    )
+
+
+@strawberry.type(description="Trusted documents that were added or retired.")
+class TrustedDocumentsPayload(Payload):
+    """Of addTrustedDocuments and retireTrustedDocuments."""
+
+    trusted_documents: list[TrustedDocument] | None = strawberry.field(
+        description="The documents as they are now, in the order of the input; null when nothing was written."
+    )
+
+
+@strawberry.type(description="The mode that was set.")
+class DocumentModePayload(Payload):
+    """Of setDocumentMode."""
+
+    document_mode: DocumentMode | None = strawberry.field(
+        description="The mode as it is now; null when nothing was written."
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from resolvers.cli import fleet_governance, fleet_reports, fleet_traces
+from resolvers.cli import fleet_documents, fleet_governance, fleet_reports, fleet_traces
 from resolvers.cli.client import Client
 
 Act = Callable[[], None]
@@ -24,6 +24,7 @@ def acts(owner: Client, machine: Client, base: datetime) -> list[Act]:
         *traces[half:],
         *fleet_reports.acts(owner, base),
         *fleet_governance.after(owner, base),
+        *fleet_documents.acts(owner),
     ]
 
 

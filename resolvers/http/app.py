@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from resolvers.http.auth import Authenticator
+from resolvers.http.documents import TrustedDocuments
 from resolvers.http.graphiql import routes as graphiql
 from resolvers.http.graphiql.assets import load as load_assets
 from resolvers.http.headers import SecurityHeaders
@@ -44,14 +45,16 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
     schema = build_schema()
     contract = sdl(schema)
     authenticator = Authenticator(runtime)
-    view = GraphQLView(schema, runtime, authenticator)
+    documents = TrustedDocuments(runtime)
+    view = GraphQLView(schema, runtime, authenticator, documents)
     health = Health(runtime)
 
     async def schema_text(request: Request) -> Response:
-        """The SDL, for any key of any role."""
+        """The SDL, for any key of any role, unless the tenant takes trusted documents only."""
         request_id = request_id_of(request.scope)
         try:
-            await authenticator.principal(request, request_id)
+            principal = await authenticator.principal(request, request_id)
+            await documents.allow_exploring(principal, request_id)
         except HocError as error:
             headers = headers_of(error, request_id)
             return failure(STATUS[error.code], error.message, error.code, request_id, headers)

@@ -31,6 +31,8 @@ STATUS: Final = {
     ErrorCode.INVARIANT_VIOLATION: 409,
     ErrorCode.CURSOR_EXPIRED: 410,
     ErrorCode.RESUME: 503,
+    ErrorCode.DOCUMENT_NOT_FOUND: 404,
+    ErrorCode.DOCUMENT_NOT_TRUSTED: 403,
     ErrorCode.UNREADABLE: 500,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.UNKNOWN_OPERATION: 500,

@@ -22,17 +22,20 @@ from strawberry.types.execution import PreExecutionError
 from resolvers.context import RequestContext
 from resolvers.errors import extensions
 from resolvers.http.auth import Authenticator, bearer
+from resolvers.http.documents import TrustedDocuments, asked
 from resolvers.http.metrics import REFUSALS
 from resolvers.http.observing import socket_operation
 from resolvers.http.watching import refusal
 from resolvers.observing import note_code
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
-from spine.contracts.errors import HocError, InternalError, Unauthenticated, Unavailable
+from spine.contracts.errors import HocError, InternalError, Unauthenticated, Unavailable, ValidationFailed
 
 FORBIDDEN: Final = 4403
 TRY_AGAIN: Final = 1013
 LONGEST_ID: Final = 128
+NAMES: Final = frozenset({"query", "documentId", "extensions"})
+"""What a payload says its document by."""
 
 log = structlog.get_logger("hoc.sockets")
 
@@ -41,13 +44,19 @@ class Socket:
     """What is known of one WebSocket: how its client authenticates, and then with which key."""
 
     def __init__(
-        self, runtime: Runtime, authenticator: Authenticator, by_key: Counter[str], handshake: Mapping[str, str]
+        self,
+        runtime: Runtime,
+        authenticator: Authenticator,
+        documents: TrustedDocuments,
+        by_key: Counter[str],
+        handshake: Mapping[str, str],
     ) -> None:
         self.connection_params: dict[str, object] = {}
         self.request_id = uuid4().hex
         self.presented = ""
         self.principal: Principal
         self.authenticator = authenticator
+        self.documents = documents
         self.registry = runtime.registry
         self._limit = runtime.settings.max_sockets
         self._by_key = by_key
@@ -110,7 +119,24 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, None]):
         if wrong is not None:
             await self.handle_invalid_message(wrong)
             return
-        await super().handle_subscribe(message)
+        text = message["payload"].get("query")
+        if self.connection_acknowledged and message["id"] not in self.operations:
+            request_id = uuid4().hex
+            try:
+                text = await self._admitted(message["payload"], request_id)
+            except HocError as error:
+                refused = GraphQLError(error.message, extensions=extensions(error.code, request_id, error.field))
+                await self.send_message({"id": message["id"], "type": "error", "payload": [refused.formatted]})
+                return
+        begun: Any = {**message, "payload": {**message["payload"], "query": text}}
+        await super().handle_subscribe(begun)
+
+    async def _admitted(self, payload: dict[str, Any], request_id: str) -> str:
+        """The document to execute, which a payload may name instead of holding it."""
+        text = await self.context.documents.admit(asked(payload), self.context.principal, request_id)
+        if text is None:
+            raise ValidationFailed("the payload has no query, and names no document")
+        return text
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         """Run it in a context of its own; whatever fails unexpectedly is told, masked, and logged."""
@@ -165,8 +191,8 @@ async def renewing(results: Any, context: RequestContext) -> AsyncIterator[Any]:
 def malformed(message: dict[str, Any]) -> str | None:
     """What is wrong with a subscribe message; None when it can be run."""
     payload = message.get("payload")
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
-        return "A subscribe message needs a payload with a query"
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str | None) or NAMES.isdisjoint(payload):
+        return "A subscribe message needs a payload with a query, or the id of one"
     if not isinstance(message.get("id"), str) or not 0 < len(message["id"]) <= LONGEST_ID:
         return f"A subscribe message needs an id of 1 to {LONGEST_ID} characters"
     if not isinstance(payload.get("variables"), dict | None):

@@ -9,13 +9,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
+from strawberry.http.base import BaseRequestProtocol
+from strawberry.http.parse_content_type import parse_content_type
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
@@ -24,6 +26,7 @@ from resolvers.context import RequestContext
 from resolvers.errors import Schema, extensions
 from resolvers.http import streams
 from resolvers.http.auth import Authenticator
+from resolvers.http.documents import Asked, TrustedDocuments, asked
 from resolvers.http.graphiql.routes import is_browsing, to_page
 from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
@@ -34,13 +37,18 @@ from spine.contracts.errors import ErrorCode, HocError, InternalError
 
 INIT_WAIT: Final = timedelta(seconds=5)
 
+NAMING: Final = frozenset({"documentId", "extensions"})
+"""Parameters of a URL that name a document."""
+
 
 class GraphQLView(GraphQL[Any, None]):
     """POST with JSON, GET for queries, either as a stream of events too; WebSockets by graphql-transport-ws."""
 
     graphql_transport_ws_handler_class = SocketHandler
 
-    def __init__(self, schema: Schema, runtime: Runtime, authenticator: Authenticator) -> None:
+    def __init__(
+        self, schema: Schema, runtime: Runtime, authenticator: Authenticator, documents: TrustedDocuments
+    ) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
@@ -51,6 +59,7 @@ class GraphQLView(GraphQL[Any, None]):
         )
         self._runtime = runtime
         self._authenticator = authenticator
+        self._documents = documents
         self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,10 +97,12 @@ class GraphQLView(GraphQL[Any, None]):
             return failure(refused.status_code, refused.reason, ErrorCode.VALIDATION, request_id)
         except HocError as error:
             headers = headers_of(error, request_id)
-            return failure(STATUS[error.code], error.message, error.code, request_id, headers)
+            response = failure(STATUS[error.code], error.message, error.code, request_id, headers)
+            response.headers["content-type"] = preferred(request.headers.get("accept")) or JSON
+            return response
 
     async def _serve(self, websocket: WebSocket) -> None:
-        socket = Socket(self._runtime, self._authenticator, self._sockets, websocket.headers)
+        socket = Socket(self._runtime, self._authenticator, self._documents, self._sockets, websocket.headers)
         await self.run(websocket, context=socket, root_value=None)
 
     async def on_ws_connect(self, context: Socket) -> UnsetType | dict[str, object] | None:
@@ -108,6 +119,35 @@ class GraphQLView(GraphQL[Any, None]):
         response = await super().get_sub_response(request)
         response.media_type = media_type or JSON
         return response
+
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
+        """A GET that names a document is a request, whatever media type it accepts."""
+        return request.query_params.keys().isdisjoint(NAMING) and super().should_render_graphql_ide(request)
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> Asked:
+        """The parameters, the document's id among them, which Strawberry would drop."""
+        transport = self._get_stream_transport_from_headers(request.headers)
+        protocol = transport.protocol if transport else "http"
+        if request.method == "GET":
+            return asked(self.parse_query_params(request.query_params), protocol)
+        if "application/json" in parse_content_type(request.content_type or "")[0]:
+            return asked(self.parse_json(await request.get_body()), protocol)
+        raise HTTPException(400, "Unsupported content type")
+
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: Any,
+        context: RequestContext,
+        root_value: None,
+        sub_response: Response,
+    ) -> Any:
+        """Only what the tenant takes is parsed."""
+        request_data.query = await self._documents.admit(request_data, context.principal, context.request_id)
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """A request that was never executed has no `data`; the snapshot is given back before anything is sent."""

@@ -1,6 +1,6 @@
 """What every mutation does: dispatch the write, show the changed object as it is now, or say why it was refused."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from resolvers.context import Info
@@ -24,10 +24,18 @@ EXPECTED = frozenset(
 """Failures that the caller can do something about: data, not errors."""
 
 
-async def change(info: Info, operation: str, given: Any) -> tuple[Any, list[UserError]]:
-    """What the operation answers, or why it was refused; raises what nobody expects."""
+async def change(
+    info: Info, operation: str, given: Any, prepare: Callable[[Any], Awaitable[Any]] | None = None
+) -> tuple[Any, list[UserError]]:
+    """What the operation answers, or why it was refused; raises what nobody expects.
+
+    `prepare` makes of the request what only resolvers know how to make of it, or refuses it.
+    """
     try:
-        return await info.context.execute(operation, to_contract(given)), []
+        request = to_contract(given)
+        if prepare is not None:
+            request = await prepare(request)
+        return await info.context.execute(operation, request), []
     except HocError as error:
         if error.code not in EXPECTED:
             raise

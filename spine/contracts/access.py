@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from spine.contracts.actors import Actor
-from spine.contracts.enums import OperationKind, Permission, Role
+from spine.contracts.enums import DocumentMode, OperationKind, Permission, Role
 
 
 class Authenticate(Struct, frozen=True):
@@ -22,6 +22,9 @@ class Viewer(Struct, frozen=True):
     tenant: Annotated[str, Meta(description="The tenant's name.")]
     role: Annotated[Role, Meta(description="The key's role.")]
     permissions: Annotated[tuple[Permission, ...], Meta(description="What the key may do.")]
+    document_mode: Annotated[
+        DocumentMode, Meta(description="What becomes of documents that are not in the tenant's list.")
+    ]
 
 
 class CreateTenant(Struct, frozen=True):

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     API_KEYS_MANAGE = "api_keys:manage"
     BILLING_READ = "billing:read"
     BILLING_MANAGE = "billing:manage"
+    DOCUMENTS_MANAGE = "documents:manage"
+    SCHEMA_EXPLORE = "schema:explore"
 
 
 class RunStatus(StrEnum):
@@ -246,15 +248,6 @@ class RiskType(StrEnum):
     RATE = "RATE"
 
 
-class FeedbackKind(StrEnum):
-    """What somebody did with a signal."""
-
-    ACKNOWLEDGED = "ACKNOWLEDGED"
-    SUPPRESSED = "SUPPRESSED"
-    REOPENED = "REOPENED"
-    ESCALATED = "ESCALATED"
-
-
 class SignalType(StrEnum):
     """What a signal warns of."""
 
@@ -357,6 +350,14 @@ class RefusalKind(StrEnum):
     DUPLICATE_DIFFERS = "DUPLICATE_DIFFERS"
 
 
+class DocumentMode(StrEnum):
+    """What becomes of a GraphQL document that is not in the tenant's list; ids of documents work in every mode."""
+
+    OFF = "OFF"
+    LOG = "LOG"
+    ENFORCE = "ENFORCE"
+
+
 class AuditEntityType(StrEnum):
     """What kind of object an audit entry is about."""
 
@@ -369,6 +370,7 @@ class AuditEntityType(StrEnum):
     API_KEY = "API_KEY"
     TENANT = "TENANT"
     OPERATION = "OPERATION"
+    TRUSTED_DOCUMENT = "TRUSTED_DOCUMENT"
 
 
 class OperationKind(StrEnum):

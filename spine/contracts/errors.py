@@ -14,6 +14,8 @@ HocError
 ├── InvariantViolated        a business invariant (BI-…) would break
 ├── CursorExpired            events after the cursor are kept no more; read the list anew
 ├── FellBehind               a subscriber takes events more slowly than they come; resume from its last cursor
+├── DocumentNotFound         no trusted document of the tenant has this id; nothing registers one by asking
+├── DocumentNotTrusted       the tenant takes trusted documents only, and this text is none
 ├── Unreadable               a stored row holds what this server never writes; others are not affected
 ├── Unavailable              a dependency did not answer in time; retry later
 ├── UnknownOperation         no such operation is registered
@@ -41,6 +43,8 @@ class ErrorCode(StrEnum):
     INVARIANT_VIOLATION = "INVARIANT_VIOLATION"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
     RESUME = "RESUME"
+    DOCUMENT_NOT_FOUND = "DOCUMENT_NOT_FOUND"
+    DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
     UNREADABLE = "UNREADABLE"
     UNAVAILABLE = "UNAVAILABLE"
     UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
@@ -178,6 +182,30 @@ class FellBehind(HocError):
 
     def __init__(self) -> None:
         super().__init__("too slow for the events that came: subscribe again after the last cursor that you got")
+
+
+class DocumentNotFound(HocError):
+    """The tenant has no trusted document with this SHA-256, or has retired it.
+
+    The text is neither Apollo's PersistedQueryNotFound nor PersistedQueryNotSupported: on those its clients send the
+    document itself, to have it registered, which never happens here.
+    """
+
+    code = ErrorCode.DOCUMENT_NOT_FOUND
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"PersistedQueryNotInList: sha256:{sha256} is not in the list of trusted documents")
+        self.sha256 = sha256
+
+
+class DocumentNotTrusted(HocError):
+    """The tenant takes trusted documents only, and the text that was sent is none of them."""
+
+    code = ErrorCode.DOCUMENT_NOT_TRUSTED
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"only trusted documents are taken here, and sha256:{sha256} is not in their list")
+        self.sha256 = sha256
 
 
 class Unreadable(HocError):

@@ -1,15 +1,25 @@
 """Signals that runs raise, and the feedback that people leave on them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from spine.contracts.actors import Actor
-from spine.contracts.enums import FeedbackKind, SignalSeverity, SignalType
+from spine.contracts.enums import SignalSeverity, SignalType
 from spine.contracts.paging import PageRequest
 from spine.contracts.runs import PolicyContext
+
+
+class FeedbackKind(StrEnum):
+    """What somebody did with a signal."""
+
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    SUPPRESSED = "SUPPRESSED"
+    REOPENED = "REOPENED"
+    ESCALATED = "ESCALATED"
 
 
 class SignalProjection(Struct, frozen=True, gc=False, kw_only=True):

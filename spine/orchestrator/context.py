@@ -26,6 +26,7 @@ from spine.orchestrator.bridges.activity_bridge import ActivityBridge
 from spine.orchestrator.bridges.analytics_bridge import AnalyticsBridge
 from spine.orchestrator.bridges.controls_bridge import ControlsBridge
 from spine.orchestrator.bridges.incidents_bridge import IncidentsBridge
+from spine.orchestrator.bridges.integrations_bridge import IntegrationsBridge
 from spine.orchestrator.bridges.logs_bridge import LogsBridge
 from spine.orchestrator.bridges.policies_bridge import PoliciesBridge
 from spine.storage.events import PLACES
@@ -95,6 +96,8 @@ class Context:
     def bridge(self, domain: Literal["controls"]) -> ControlsBridge: ...
     @overload
     def bridge(self, domain: Literal["incidents"]) -> IncidentsBridge: ...
+    @overload
+    def bridge(self, domain: Literal["integrations"]) -> IntegrationsBridge: ...
     @overload
     def bridge(self, domain: Literal["logs"]) -> LogsBridge: ...
     @overload

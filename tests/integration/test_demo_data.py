@@ -8,13 +8,24 @@ from tests.integration.crawl import Crawler, is_constant
 from tests.resolvers.cli.processes import Server
 from tests.spine.storage.embedded.processes import wait_for
 
-LISTS = ("agents", "auditEntries", "incidents", "limits", "modelPrices", "policyRules", "runs", "signals")
+LISTS = (
+    "agents",
+    "auditEntries",
+    "incidents",
+    "limits",
+    "modelPrices",
+    "policyRules",
+    "runs",
+    "signals",
+    "trustedDocuments",
+)
 NODES = ("Run", "Signal", "Incident", "PolicyRule", "Limit")
 
 CONSTANT = {
     "IntegrityVerification.firstBreak": "nothing in the demo is tampered with; the tampering tests see every kind",
     "FirstBreak.kind": "as firstBreak",
     "FirstBreak.stepIndex": "as firstBreak",
+    "Viewer.documentMode": "a demo that refuses queries would be none; the documents' tests see every mode",
 }
 """Fields that show one value on the demo data, each with its reason and what shows the others."""
 
@@ -64,7 +75,7 @@ class TestTenants:
         for name in LISTS:
             answer = stranger.crawl(name, "(first: 100)")
             assert "errors" not in answer
-        for kind in (*NODES, "Agent"):
+        for kind in (*NODES, "Agent", "TrustedDocument"):
             assert owner.ids[kind], kind
             assert not stranger.ids[kind], kind
         own_entries = {"TenantCreated", "ApiKeyCreated"}

@@ -1,6 +1,7 @@
 """Two tenants, every root field, every way in: what one has never shows in an answer to the other."""
 
 import asyncio
+import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from spine.contracts.access import CreateKey
 from spine.contracts.actors import Actor, Principal
 from spine.contracts.enums import ActorKind, Consequence, LimitType, Role, RuleMode
 from spine.contracts.governance import CreateLimit, CreatePolicyRule
+from spine.contracts.integrations import AddDocuments, NewDocument
 from spine.contracts.runs import IngestSpans, StartRun
 from tests.resolvers.http.conftest import serving
 from tests.resolvers.http.socket_client import socket_to
@@ -28,6 +30,8 @@ IDS = """{ runs { nodes { id } } signals { nodes { id } } incidents { nodes { id
     limits { nodes { id } } }"""
 KINDS = {"runs": "Run", "signals": "Signal", "policyRules": "PolicyRule", "limits": "Limit"}
 CANARY = "canary-of-the-first"
+TEXT = f"{{ viewer {{ role }} }} # {CANARY}"
+DOCUMENT = NewDocument(sha256=hashlib.sha256(TEXT.encode()).hexdigest(), text=TEXT, name=CANARY)
 
 Answer = Callable[[str, dict[str, Any]], Awaitable[bytes]]
 
@@ -51,6 +55,7 @@ async def fill(runtime: Runtime, by: Principal) -> None:
             "activity.start_run",
             StartRun(idempotency_key=CANARY, agent_id=CANARY, actor=actor, origin_system_id=CANARY, goal=CANARY),
         ),
+        ("integrations.add_documents", AddDocuments((DOCUMENT,))),
     ):
         (await runtime.registry.execute(name, given, by)).unwrap()
 

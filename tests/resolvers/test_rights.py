@@ -23,9 +23,11 @@ NEEDS: dict[str, Permission | None] = {
     "runStats": Permission.RUNS_READ,
     "runs": Permission.RUNS_READ,
     "signals": Permission.RUNS_READ,
+    "trustedDocuments": Permission.TENANT_READ,
     "viewer": None,
     "eventCursor": None,
     "acknowledgeSignal": Permission.RUNS_WRITE,
+    "addTrustedDocuments": Permission.DOCUMENTS_MANAGE,
     "appendSteps": Permission.RUNS_WRITE,
     "completeRun": Permission.RUNS_WRITE,
     "createLimit": Permission.POLICIES_WRITE,
@@ -34,6 +36,8 @@ NEEDS: dict[str, Permission | None] = {
     "escalateSignal": Permission.RUNS_WRITE,
     "reopenSignal": Permission.RUNS_WRITE,
     "retirePolicyRule": Permission.POLICIES_WRITE,
+    "retireTrustedDocuments": Permission.DOCUMENTS_MANAGE,
+    "setDocumentMode": Permission.DOCUMENTS_MANAGE,
     "setModelPrice": Permission.BILLING_MANAGE,
     "startRun": Permission.RUNS_WRITE,
     "suppressSignal": Permission.RUNS_WRITE,
@@ -94,4 +98,5 @@ class TestOperations:
         operations = runtime.registry.operations.values()
         assert [one.name for one in operations if one.kind is OperationKind.WRITE and one.permission is None] == []
         free = {one.name for one in operations if one.permission is None and not one.anonymous}
-        assert free == {"account.viewer", "spine.event_cursor", "spine.operations"}
+        gate = {"integrations.document_policy", "integrations.find_document"}  # asked for every document
+        assert free == {"account.viewer", "spine.event_cursor", "spine.operations", *gate}

@@ -47,6 +47,7 @@ ROOTS = {
     "policyRules(first: %d) { nodes { id } }": 5,
     "limits(first: %d) { nodes { id } }": 5,
     "modelPrices(first: %d) { nodes { model } }": 5,
+    "trustedDocuments(first: %d) { totalCount nodes { id addedBy { kind } } }": 6,
 }
 
 

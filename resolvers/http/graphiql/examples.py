@@ -5,6 +5,7 @@ are made there, the others are ids that it looks up with the reader's own key. W
 looks only for those that the examples themselves made, so that trying an example out does no harm.
 """
 
+import hashlib
 from itertools import takewhile
 from typing import Any, Final
 
@@ -92,6 +93,8 @@ RULE: Final = {
 }
 LIMIT: Final = {"name": "$unique", "limitType": "TOKENS_TOTAL", "maxValue": "5000", "scope": "AGENT", "scopeId": AGENT}
 PRICE: Final = {"provider": "graphiql", "model": "example", "inputUsdPerMillion": "1", "outputUsdPerMillion": "2"}
+TEXT: Final = "query GraphiQLExample { viewer { tenant } }"
+SHA256: Final = hashlib.sha256(TEXT.encode()).hexdigest()
 
 VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "Console": {"first": 10, "filter": {"riskLevel": ["VIOLATED", "AT_RISK"]}},
@@ -110,6 +113,9 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "UpdateLimit": {"input": {"id": "$exampleLimit", "maxValue": "6000"}},
     "DisableLimit": {"input": {"id": "$exampleLimit"} | REASON},
     "SetModelPrice": {"input": PRICE | {"source": "tried out in GraphiQL"}},
+    "AddTrustedDocuments": {"input": {"documents": [{"sha256": SHA256, "text": TEXT}]}},
+    "RetireTrustedDocuments": {"input": {"sha256": [SHA256]} | REASON},
+    "SetDocumentMode": {"input": {"mode": "LOG"} | REASON},
     "StartRun": {"input": START},
     "AppendSteps": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "steps": [STEP]}},
     "CompleteRun": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "status": "SUCCEEDED"}},

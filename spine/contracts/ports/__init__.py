@@ -36,6 +36,7 @@ from spine.contracts.ports.governance import (
     Subject,
     TenantPrice,
 )
+from spine.contracts.ports.integrations import DocumentPolicies
 from spine.contracts.ports.traces import (
     AuditLedgerRead,
     AuditLedgerWrite,
@@ -54,6 +55,7 @@ __all__ = [
     "ActiveRule",
     "AuditLedgerRead",
     "AuditLedgerWrite",
+    "DocumentPolicies",
     "FeedbackEvent",
     "IncidentCause",
     "IncidentOpening",

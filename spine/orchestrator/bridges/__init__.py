@@ -9,6 +9,7 @@ from spine.orchestrator.bridges.activity_bridge import ActivityBridge
 from spine.orchestrator.bridges.analytics_bridge import AnalyticsBridge
 from spine.orchestrator.bridges.controls_bridge import ControlsBridge
 from spine.orchestrator.bridges.incidents_bridge import IncidentsBridge
+from spine.orchestrator.bridges.integrations_bridge import IntegrationsBridge
 from spine.orchestrator.bridges.logs_bridge import LogsBridge
 from spine.orchestrator.bridges.policies_bridge import PoliciesBridge
 
@@ -17,6 +18,7 @@ BRIDGES: dict[str, Any] = {
     "analytics": AnalyticsBridge(),
     "controls": ControlsBridge(),
     "incidents": IncidentsBridge(),
+    "integrations": IntegrationsBridge(),
     "logs": LogsBridge(),
     "policies": PoliciesBridge(),
 }

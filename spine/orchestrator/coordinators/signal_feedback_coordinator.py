@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from spine.contracts.enums import FeedbackKind, OperationKind, Permission
+from spine.contracts.enums import OperationKind, Permission
 from spine.contracts.operations import Operation
 from spine.contracts.ports import FeedbackEvent
-from spine.contracts.signals import FeedbackEntry, SignalFeedback, SignalFeedbackRequest
+from spine.contracts.signals import FeedbackEntry, FeedbackKind, SignalFeedback, SignalFeedbackRequest
 from spine.orchestrator.context import ReadContext, within_dispatch
 
 KINDS = {

@@ -4,7 +4,7 @@ import re
 
 from domains.account import driver
 from spine.contracts.access import CreateTenant, Nothing, OperationInfo, TenantCreated, Viewer
-from spine.contracts.enums import AuditEntityType, OperationKind, Permission
+from spine.contracts.enums import AuditEntityType, DocumentMode, OperationKind, Permission
 from spine.contracts.errors import NotFound, ValidationFailed
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
@@ -36,10 +36,12 @@ async def create_tenant(ctx: WriteContext, request: CreateTenant) -> TenantCreat
 async def viewer(ctx: ReadContext, request: Nothing) -> Viewer:  # noqa: ARG001 - every handler takes a request
     """Who is asking."""
     principal = ctx.principal
-    slug = await ctx.session.fetch_one(driver.tenant_slug())
-    if slug is None:
+    policies = ctx.bridge("integrations").document_policies_capability()
+    slugs, said = await ctx.session.fetch_together([driver.tenant_slug(), policies.document_policy()])
+    if not slugs:
         raise NotFound("tenant", str(principal.tenant_id))
-    return Viewer(principal.actor, slug, principal.role, tuple(sorted(principal.permissions)))
+    mode = said[0].mode if said else DocumentMode.OFF
+    return Viewer(principal.actor, slugs[0], principal.role, tuple(sorted(principal.permissions)), mode)
 
 
 async def operations(ctx: ReadContext, request: Nothing) -> tuple[OperationInfo, ...]:  # noqa: ARG001
@@ -77,7 +79,7 @@ OPERATIONS = (
         result=Viewer,
         handler=viewer,
         permission=None,
-        cross_domain_deps=(),
+        cross_domain_deps=("integrations.document_policies_capability",),
         cost=1,
         summary="Who is asking.",
     ),

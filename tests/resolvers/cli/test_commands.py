@@ -63,5 +63,5 @@ class TestMigrate:
 class TestTheProgram:
     def test_it_says_what_it_can_do(self) -> None:
         shown = RUN.invoke(app, ["--help"]).stdout
-        commands = ("demo", "serve", "migrate", "ingest", "operations", "keys", "schema", "config")
+        commands = ("demo", "serve", "migrate", "ingest", "operations", "keys", "documents", "schema", "config")
         assert [name for name in commands if name not in shown] == []

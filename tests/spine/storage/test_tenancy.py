@@ -21,7 +21,17 @@ from tests.conftest import Execute
 
 TABLES = sorted(metadata.tables)
 APPEND_ONLY = sorted(name for name, table in metadata.tables.items() if table.info.get("append_only"))
-CHANGING = {"api_keys", "event_heads", "incidents", "limits", "policy_rules", "runs", "traces"}
+CHANGING = {
+    "api_keys",
+    "document_policies",
+    "event_heads",
+    "incidents",
+    "limits",
+    "policy_rules",
+    "runs",
+    "traces",
+    "trusted_documents",
+}
 """What the app may update; every other table only grows."""
 FORGETTING = {"events"}
 """What the app may delete from."""

@@ -7,11 +7,11 @@ import pytest
 
 from domains.logs.driver_ledger import insert_entries
 from spine.contracts.actors import Actor, Principal
-from spine.contracts.enums import ActorKind, AuditEntityType, FeedbackKind
+from spine.contracts.enums import ActorKind, AuditEntityType
 from spine.contracts.errors import CoordinatorMisuse
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.ports import FeedbackEvent
-from spine.contracts.signals import FeedbackEntry, SignalFeedback, SignalFeedbackRequest
+from spine.contracts.signals import FeedbackEntry, FeedbackKind, SignalFeedback, SignalFeedbackRequest
 from spine.orchestrator.coordinators.signal_feedback_coordinator import SignalFeedbackCoordinator, fold
 from spine.services.ids import uuid7
 from tests.spine.orchestrator.coordinators.reported import Execute

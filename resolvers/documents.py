@@ -1,0 +1,69 @@
+"""Documents before they become trusted: how one is called, and whether it is valid against the schema."""
+
+import asyncio
+import re
+from typing import Final
+
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
+from msgspec.structs import replace
+
+from spine.contracts.errors import TooLarge, ValidationFailed
+from spine.contracts.integrations import AddDocuments
+
+MOST_TOKENS: Final = 10_000
+MOST_AT_ONCE: Final = 100
+"""Documents of one mutation: validating one takes several milliseconds. The command line takes ten times as many."""
+
+DOCUMENT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+def sha256_of(document_id: object, what: str) -> str:
+    """The SHA-256 in a document's id: `sha256:` and 64 lower-case hex digits, or the digits alone.
+
+    That is the prefixed identifier of the GraphQL-over-HTTP draft, and what Apollo's clients and manifests say.
+    """
+    found = DOCUMENT_ID.fullmatch(document_id) if isinstance(document_id, str) else None
+    if found is None:
+        raise ValidationFailed(f"{what} must be sha256: and 64 digits of 0-9 and a-f", field=what)
+    return found[1]
+
+
+def operation_names(schema: GraphQLSchema, text: str) -> str | None:
+    """The names of a valid document's operations; None when its only one has none.
+
+    A document may hold several operations, of which a request's operationName chooses (GraphQL over HTTP, Appendix A).
+    ValidationFailed says what is wrong first, with line and column.
+    """
+    try:
+        document = parse(text, max_tokens=MOST_TOKENS)
+    except GraphQLError as error:
+        raise ValidationFailed(_told(error)) from None
+    errors = validate(schema, document, max_errors=1)
+    if errors:
+        raise ValidationFailed(_told(errors[0]))
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    return ", ".join(one.name.value for one in operations if one.name) or None
+
+
+async def with_names(schema: GraphQLSchema, request: AddDocuments) -> AddDocuments:
+    """The request with each document's name; ValidationFailed names the first that is not valid.
+
+    TooLarge when there are so many that the request would take too long.
+    """
+    if len(request.documents) > MOST_AT_ONCE:
+        raise TooLarge("the number of documents", MOST_AT_ONCE, field="documents")
+    named = []
+    for index, document in enumerate(request.documents):
+        try:
+            name = operation_names(schema, document.text)
+        except ValidationFailed as error:
+            place = f"documents[{index}].text"
+            raise ValidationFailed(f"{place}: {error.message}", field=place) from None
+        named.append(replace(document, name=name))
+        await asyncio.sleep(0)  # all of them take a second, and other requests wait
+    return AddDocuments(tuple(named))
+
+
+def _told(error: GraphQLError) -> str:
+    place = f"{error.locations[0].line}:{error.locations[0].column}: " if error.locations else ""
+    return f"{place}{error.message}"

@@ -1,0 +1,18 @@
+"""Trusted documents and the tenants' policies on others; their text stands beside this file as SQL."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Create both tables, and let the audit ledger speak of documents."""
+    adapted: Any = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda connection: connection.execute(SQL))
+
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
