@@ -1,15 +1,18 @@
 """The context of one request: its principal, its read session, its loaders. Everything goes through the registry."""
 
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
 from typing import Any, Self
 
 import strawberry
 
+from resolvers.limits.meter import Meter
 from resolvers.loaders import Loaders
 from resolvers.observing import note_reads
+from spine.contracts.access import RateLimit
 from spine.contracts.actors import Principal
 from spine.contracts.enums import OperationKind
+from spine.contracts.errors import ExecutionTimeout
 from spine.contracts.loading import Arguments
 from spine.contracts.operations import OperationResult
 from spine.orchestrator.operation_registry import OperationRegistry
@@ -22,6 +25,9 @@ class RequestContext:
         self.principal = principal
         self.request_id = request_id
         self.selections: dict[Hashable, Arguments] = {}
+        self.meter: Meter
+        self.standing: Callable[[], RateLimit]
+        self._over = False
         self._registry = registry
         self._session = registry.get_session_dep()
         self._loaders = Loaders(self._registry.operations, self.dispatch)
@@ -33,22 +39,43 @@ class RequestContext:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True
+        await self.abandon()
         await self._session.close()
         note_reads(self._session.statements, self._session.round_trips)
 
     async def renew(self) -> None:
         """Give the snapshot and everything that was loaded back; what is read next is read anew."""
         self._loaders.clear()
+        if self.meter.stopped:
+            self.meter = self.meter.again()
         await self._session.renew()
+
+    async def abandon(self) -> None:
+        """Stop whatever of the request is still under way: a cancelled field leaves the batch that it waited for."""
+        await self._loaders.stop()
+
+    async def keep_books(self, operation: str, request: Any) -> Any:
+        """The value of a write about the key itself; it is no part of the query, which it neither sees nor delays."""
+        result = await self._registry.execute(operation, request, self.principal, request_id=self.request_id)
+        return result.unwrap()
+
+    def rate_limit(self) -> RateLimit:
+        """How the key's budget stands."""
+        return self.standing()
 
     async def dispatch(self, operation: str, request: Any) -> OperationResult[Any]:
         """Dispatch an operation; after a write, later reads of this request see what it wrote."""
+        if self._over or self.meter.stopped:
+            return OperationResult(operation, None, ExecutionTimeout())
         result = await self._registry.execute(
             operation, request, self.principal, session=self._session, request_id=self.request_id
         )
         entry = self._registry.operations.get(operation)
-        if entry is not None and entry.kind is OperationKind.WRITE:
-            self._loaders.clear()
+        if entry is not None:
+            self.meter.points += entry.cost
+            if entry.kind is OperationKind.WRITE:
+                self._loaders.clear()
         return result
 
     async def execute(self, operation: str, request: Any) -> Any:

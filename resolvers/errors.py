@@ -13,9 +13,10 @@ from strawberry.extensions import MaskErrors, ParserCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
+from resolvers.limits.documents import too_many_tokens
 from resolvers.observing import note_code
 from schema.inputs import field_name
-from spine.contracts.errors import ErrorCode, HocError, InternalError
+from spine.contracts.errors import ErrorCode, HocError, InternalError, RateLimited
 
 NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 """How Strawberry says that a request has nothing that may be run here."""
@@ -53,12 +54,19 @@ class CodedErrors(MaskErrors):
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error for clients. GraphQL's own (syntax, validation, coercion) are about the client's document."""
         request_id = self.execution_context.context.request_id
+        cause = error.original_error
         if is_document_error(error):
-            note_code(ErrorCode.VALIDATION)
-            return coded(error, error.message, extensions(ErrorCode.VALIDATION, request_id))
-        cause = error.original_error if isinstance(error.original_error, HocError) else InternalError()
+            cause = too_many_tokens(error, self.execution_context.parse_options.get("max_tokens"))
+            if cause is None:
+                note_code(ErrorCode.VALIDATION)
+                return coded(error, error.message, extensions(ErrorCode.VALIDATION, request_id))
+        if not isinstance(cause, HocError):
+            cause = InternalError()
         note_code(cause.code)
-        return coded(error, cause.message, extensions(cause.code, request_id, cause.field))
+        details = extensions(cause.code, request_id, cause.field)
+        if isinstance(cause, RateLimited):
+            details["retryAfterMs"] = cause.retry_after_ms
+        return coded(error, cause.message, details)
 
 
 def is_document_error(error: GraphQLError) -> bool:

@@ -5,6 +5,7 @@ for different numbers of rows load the largest once, and each field slices its o
 depends on the query's shape, never on the number of parents.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ class Loaders:
         self._operations = operations
         self._execute = execute
         self._loaders: dict[tuple[str, Arguments], DataLoader[Asked, Any]] = {}
+        self._running: set[asyncio.Task[Any]] = set()
 
     def load(self, operation: str, key: Hashable, wanted: Arguments) -> Awaitable[Any]:
         """The value of one key; raises its HocError, NotFound when the operation has none for it."""
@@ -33,13 +35,29 @@ class Loaders:
         shared = tuple(one for one in wanted if type(one[1]) is not int)
         loader = self._loaders.get((operation, shared))
         if loader is None:
-            batch = partial(self._batch, self._operations[operation], shared)
+            batch = partial(self._run, self._operations[operation], shared)
             loader = self._loaders[operation, shared] = DataLoader(batch_load_fn=batch)
         return loader.load((key, counts))
 
     def clear(self) -> None:
         """Forget what was loaded."""
         self._loaders.clear()
+
+    async def stop(self) -> None:
+        """Cancel the batches that are under way, and wait until they are gone; they are tasks of their own."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _run(self, operation: Operation, shared: Arguments, asked: Sequence[Asked]) -> list[Any]:
+        """One batch, which can be stopped while it runs."""
+        task: Any = asyncio.current_task()
+        self._running.add(task)
+        try:
+            return await self._batch(operation, shared, asked)
+        finally:
+            self._running.discard(task)
 
     async def _batch(self, operation: Operation, shared: Arguments, asked: Sequence[Asked]) -> list[Any]:
         """One dispatch for all keys; in order, a value or an exception for each."""

@@ -1,10 +1,14 @@
 """The executable schema: the contract's types with their root fields."""
 
+from functools import partial
+
 import strawberry
-from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import CachedParser, CodedErrors, Schema
+from resolvers.limits.bounds import Bounds
+from resolvers.limits.executor import LimitedExecutor
+from resolvers.limits.extension import Guard, LimitedValidation, PointsLimit
 from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
 from resolvers.mutation.controls import ControlsMutation
@@ -25,6 +29,7 @@ from resolvers.subscription.activity import ActivitySubscription
 from resolvers.subscription.incidents import IncidentsSubscription
 from resolvers.subscription.logs import LogsSubscription
 from schema.scalars import SCALARS
+from spine.bootstrap import catalogue
 
 
 @strawberry.type(description="Everything that can be read. A query's fields share one snapshot of the database.")
@@ -53,12 +58,22 @@ class Subscription(ActivitySubscription, IncidentsSubscription, LogsSubscription
     """The root of subscriptions."""
 
 
-def build_schema() -> Schema:
-    """The schema; extensions are classes, so that the caches of parsed and validated documents are shared."""
-    return Schema(
+def build_schema(bounds: Bounds | None = None) -> Schema:
+    """The schema, with these limits or the default ones; what its extensions remember is shared by all requests."""
+    guard = Guard(bounds or Bounds())
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        extensions=[CachedParser, ValidationCache, CodedErrors, NotedOperation],
+        extensions=[
+            CachedParser,
+            partial(LimitedValidation, guard),
+            CodedErrors,
+            partial(PointsLimit, guard),
+            NotedOperation,
+        ],
+        execution_context_class=LimitedExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )
+    guard.price(schema, catalogue())
+    return schema

@@ -220,6 +220,8 @@ def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hu
         key_pepper=key_pepper(settings),
         key_environment=settings.key_environment,
         stalled_after_s=settings.stalled_after_s,
+        points_per_key=settings.points_per_key,
+        points_per_second=settings.points_per_second,
     )
     registry = OperationRegistry(database, clock, config, hub)
     registry.register(OPERATIONS)

@@ -6,8 +6,11 @@ Secrets are `SecretStr`, so printing settings never shows them.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MOST_POINTS = 2_000_000_000
+"""GraphQL's Int holds them."""
 
 
 class Settings(BaseSettings):
@@ -77,7 +80,36 @@ class Settings(BaseSettings):
     max_socket_operations: Annotated[int, Field(ge=1, description="Operations at once on one WebSocket.")] = 20
     max_export_bytes: Annotated[int, Field(ge=1024, description="The largest OTLP export, inflated.")] = 20_000_000
     body_timeout_s: Annotated[float, Field(gt=0, description="How long a request's body may take to arrive.")] = 30
+    max_depth: Annotated[int, Field(ge=1, le=50, description="How deep the fields of a query may nest.")] = 12
+    max_introspection_depth: Annotated[
+        int, Field(ge=1, le=50, description="How deep they may nest under __schema and __type.")
+    ] = 20
+    max_aliases: Annotated[int, Field(ge=0, description="How many aliases an operation may have.")] = 20
+    max_tokens: Annotated[int, Field(ge=1, description="How many tokens a document may have.")] = 2_000
+    max_directives: Annotated[int, Field(ge=0, description="How many directives an operation may have.")] = 50
+    max_query_cost: Annotated[int, Field(ge=1, le=MOST_POINTS, description="How many points one query may cost.")] = (
+        10_000
+    )
+    points_per_key: Annotated[int, Field(ge=1, le=MOST_POINTS, description="How many points a key may save up.")] = (
+        50_000
+    )
+    points_per_second: Annotated[
+        int, Field(ge=1, le=MOST_POINTS, description="How many points a key gets back each second.")
+    ] = 1_000
+    deadline_s: Annotated[float, Field(gt=0, description="How many seconds an execution may take in all.")] = 10.0
+    max_work_ms: Annotated[
+        int, Field(ge=1, description="Milliseconds of CPU that an execution may take while others wait.")
+    ] = 250
     max_ingests: Annotated[int, Field(ge=1, description="Exports that one process handles at once.")] = 8
+
+    @field_validator("points_per_key")
+    @classmethod
+    def hold_a_query(cls, given: int, info: ValidationInfo) -> int:
+        """A key must be able to save up for the dearest query."""
+        dearest = info.data.get("max_query_cost", 1)
+        if given < dearest:
+            raise ValueError(f"a key must be able to save up for a query, which may cost {dearest}")
+        return given
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 `key_id` is the public part of a key and is looked up before the tenant is known, hence the one index without tenant.
 """
 
-from sqlalchemy import Column, Index, LargeBinary, Table, Text
+from sqlalchemy import Column, Double, Index, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from spine.contracts.enums import ActorKind, Role
@@ -27,3 +27,13 @@ api_keys = Table(
     Column("revoked_reason", Text),
     Index("ix_api_keys_key_id", "key_id"),
 )
+
+key_budgets = Table(
+    "key_budgets",
+    metadata,
+    tenant_id(),
+    Column("key_id", Text, primary_key=True),
+    Column("points", Double, nullable=False),
+    timestamp("refilled_at"),
+)
+"""What a key may still spend; a key without a row has spent nothing. Both columns change together."""

@@ -23,6 +23,7 @@ from resolvers.http.observing import Observing
 from resolvers.http.requests import REQUEST_ID, STATUS, headers_of, request_id_of
 from resolvers.http.tracing import exporting_spans
 from resolvers.http.view import GraphQLView, crash, failure
+from resolvers.limits.bounds import Bounds
 from resolvers.schema import build_schema
 from schema.batched import check_batched_fields
 from schema.export import sdl
@@ -42,7 +43,7 @@ def settle() -> None:
 
 def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
     """The application; it opens the runtime when it starts (migrating, when asked) and closes it when it stops."""
-    schema = build_schema()
+    schema = build_schema(Bounds.of(runtime.settings))
     contract = sdl(schema)
     authenticator = Authenticator(runtime)
     documents = TrustedDocuments(runtime)

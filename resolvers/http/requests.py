@@ -35,6 +35,9 @@ STATUS: Final = {
     ErrorCode.DOCUMENT_NOT_TRUSTED: 403,
     ErrorCode.UNREADABLE: 500,
     ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.QUERY_TOO_COMPLEX: 400,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.EXECUTION_TIMEOUT: 504,
     ErrorCode.UNKNOWN_OPERATION: 500,
     ErrorCode.INTERNAL: 500,
 }

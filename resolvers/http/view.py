@@ -26,9 +26,11 @@ from resolvers.context import RequestContext
 from resolvers.errors import Schema, extensions
 from resolvers.http import streams
 from resolvers.http.auth import Authenticator
+from resolvers.http.disconnect import Connected
 from resolvers.http.documents import Asked, TrustedDocuments, asked
 from resolvers.http.graphiql.routes import is_browsing, to_page
 from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
+from resolvers.http.refusals import refusal_status, retry_headers
 from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
 from resolvers.http.sockets import Socket, SocketHandler, admit
 from resolvers.observing import note_code
@@ -82,11 +84,13 @@ class GraphQLView(GraphQL[Any, None]):
         try:
             principal = await self._authenticator.principal(request, request_id)
             settings = self._runtime.settings
-            limited = bounded(request, settings.max_body_bytes, settings.body_timeout_s)
+            client = Connected(request)
+            limited = bounded(client.request, settings.max_body_bytes, settings.body_timeout_s)
             async with AsyncExitStack() as resources:
                 context = RequestContext(self._runtime.registry, principal, request_id)
                 limited.state.context = await resources.enter_async_context(context)
-                response = await self.run(limited, context=context, root_value=None)
+                async with client.watched():
+                    response = await self.run(limited, context=context, root_value=None)
                 if isinstance(response, StreamingResponse):
                     kept = resources.pop_all()
                     response.body_iterator = streams.lasting(
@@ -163,7 +167,8 @@ class GraphQLView(GraphQL[Any, None]):
         """A request that was never executed is a 400 where the media type can say so."""
         refused = sub_response.media_type == GRAPHQL and "data" not in response_data
         body = self.encode_json(response_data)
-        return Response(body, 400 if refused else 200, media_type=sub_response.media_type)
+        status = refusal_status(response_data) if refused else 200
+        return Response(body, status, retry_headers(response_data), media_type=sub_response.media_type)
 
     def decode_json(self, data: str | bytes) -> object:
         """Orjson refuses what is nested too deeply instead of running out of stack."""

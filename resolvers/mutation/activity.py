@@ -27,37 +27,62 @@ Suppression = Annotated[
 class ActivityMutation:
     """The activity domain's writes."""
 
-    @field("Report that a run begins; a blocking rule or limit may refuse it.", RunPayload)
+    @field(
+        "Report that a run begins; a blocking rule or limit may refuse it.",
+        RunPayload,
+        "activity.start_run",
+        "activity.runs_by_key",
+    )
     async def start_run(self, info: Info, given: Started) -> Any:
         """Start a run."""
         return await _run(info, "activity.start_run", given)
 
-    @field("Report steps of a live run; a blocking rule or limit may refuse them.", RunPayload)
+    @field(
+        "Report steps of a live run; a blocking rule or limit may refuse them.",
+        RunPayload,
+        "activity.append_steps",
+        "activity.runs_by_key",
+    )
     async def append_steps(self, info: Info, given: Appended) -> Any:
         """Append steps to a run."""
         return await _run(info, "activity.append_steps", given)
 
-    @field("Report that a run has ended; it is sealed at once.", RunPayload)
+    @field(
+        "Report that a run has ended; it is sealed at once.",
+        RunPayload,
+        "activity.complete_run",
+        "activity.runs_by_key",
+    )
     async def complete_run(self, info: Info, given: Completed) -> Any:
         """Complete a run."""
         return await _run(info, "activity.complete_run", given)
 
-    @field("Say that a signal has been seen.", SignalPayload)
+    @field("Say that a signal has been seen.", SignalPayload, "activity.acknowledge_signal", "activity.signals_by_key")
     async def acknowledge_signal(self, info: Info, given: Feedback) -> Any:
         """Acknowledge a signal."""
         return await _signal(info, "activity.acknowledge_signal", given)
 
-    @field("Keep a signal quiet for at most 30 days; it expires by itself.", SignalPayload)
+    @field(
+        "Keep a signal quiet for at most 30 days; it expires by itself.",
+        SignalPayload,
+        "activity.suppress_signal",
+        "activity.signals_by_key",
+    )
     async def suppress_signal(self, info: Info, given: Suppression) -> Any:
         """Suppress a signal."""
         return await _signal(info, "activity.suppress_signal", given)
 
-    @field("End a suppression; an acknowledgement stays.", SignalPayload)
+    @field(
+        "End a suppression; an acknowledgement stays.",
+        SignalPayload,
+        "activity.reopen_signal",
+        "activity.signals_by_key",
+    )
     async def reopen_signal(self, info: Info, given: Feedback) -> Any:
         """Reopen a signal."""
         return await _signal(info, "activity.reopen_signal", given)
 
-    @field("Pass a signal on.", SignalPayload)
+    @field("Pass a signal on.", SignalPayload, "activity.escalate_signal", "activity.signals_by_key")
     async def escalate_signal(self, info: Info, given: Feedback) -> Any:
         """Escalate a signal."""
         return await _signal(info, "activity.escalate_signal", given)

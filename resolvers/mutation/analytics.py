@@ -19,7 +19,12 @@ Price = Annotated[SetModelPriceInput, strawberry.argument(name="input", descript
 class AnalyticsMutation:
     """The analytics domain's writes."""
 
-    @field("Set the tenant's own price of a model, from now on.", ModelPricePayload)
+    @field(
+        "Set the tenant's own price of a model, from now on.",
+        ModelPricePayload,
+        "analytics.set_model_price",
+        "analytics.model_prices",
+    )
     async def set_model_price(self, info: Info, given: Price) -> Any:
         """Set a price."""
         changed, errors = await change(info, "analytics.set_model_price", given)

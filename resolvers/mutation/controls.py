@@ -19,17 +19,22 @@ Disabled = Annotated[DisableLimitInput, strawberry.argument(name="input", descri
 class ControlsMutation:
     """The controls domain's writes."""
 
-    @field("Set a per-run limit.", LimitPayload)
+    @field("Set a per-run limit.", LimitPayload, "controls.create_limit", "controls.limits_by_key")
     async def create_limit(self, info: Info, given: Created) -> Any:
         """Create a limit."""
         return await _limit(info, "controls.create_limit", given)
 
-    @field("Change a limit; earlier breaches keep the value of their moment.", LimitPayload)
+    @field(
+        "Change a limit; earlier breaches keep the value of their moment.",
+        LimitPayload,
+        "controls.update_limit",
+        "controls.limits_by_key",
+    )
     async def update_limit(self, info: Info, given: Updated) -> Any:
         """Update a limit."""
         return await _limit(info, "controls.update_limit", given)
 
-    @field("Take a limit out of force.", LimitPayload)
+    @field("Take a limit out of force.", LimitPayload, "controls.disable_limit", "controls.limits_by_key")
     async def disable_limit(self, info: Info, given: Disabled) -> Any:
         """Disable a limit."""
         return await _limit(info, "controls.disable_limit", given)

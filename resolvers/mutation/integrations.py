@@ -28,7 +28,11 @@ Mode = Annotated[SetDocumentModeInput, strawberry.argument(name="input", descrip
 class IntegrationsMutation:
     """The integrations domain's writes."""
 
-    @field("Add trusted documents, all or none; each must be valid against this schema.", TrustedDocumentsPayload)
+    @field(
+        "Add trusted documents, all or none; each must be valid against this schema.",
+        TrustedDocumentsPayload,
+        "integrations.add_documents",
+    )
     async def add_trusted_documents(self, info: Info, given: Added) -> Any:
         """Add documents."""
 
@@ -40,13 +44,19 @@ class IntegrationsMutation:
         changed, errors = await change(info, "integrations.add_documents", given, checked)
         return TrustedDocumentsPayload(trusted_documents=changed and changed.documents, user_errors=errors)
 
-    @field("Refuse trusted documents from now on, all or none of them.", TrustedDocumentsPayload)
+    @field(
+        "Refuse trusted documents from now on, all or none of them.",
+        TrustedDocumentsPayload,
+        "integrations.retire_documents",
+    )
     async def retire_trusted_documents(self, info: Info, given: Retired) -> Any:
         """Retire documents."""
         changed, errors = await change(info, "integrations.retire_documents", given)
         return TrustedDocumentsPayload(trusted_documents=changed and changed.documents, user_errors=errors)
 
-    @field("Say what becomes of documents that are not in the list.", DocumentModePayload)
+    @field(
+        "Say what becomes of documents that are not in the list.", DocumentModePayload, "integrations.set_document_mode"
+    )
     async def set_document_mode(self, info: Info, given: Mode) -> Any:
         """Set the mode."""
         changed, errors = await change(info, "integrations.set_document_mode", given)

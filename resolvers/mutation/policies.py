@@ -19,17 +19,22 @@ Retired = Annotated[RetirePolicyRuleInput, strawberry.argument(name="input", des
 class PoliciesMutation:
     """The policies domain's writes."""
 
-    @field("Write a policy rule.", PolicyRulePayload)
+    @field("Write a policy rule.", PolicyRulePayload, "policies.create_rule", "policies.rules_by_key")
     async def create_policy_rule(self, info: Info, given: Created) -> Any:
         """Create a rule."""
         return await _rule(info, "policies.create_rule", given)
 
-    @field("Write a rule's next version; earlier evaluations keep theirs.", PolicyRulePayload)
+    @field(
+        "Write a rule's next version; earlier evaluations keep theirs.",
+        PolicyRulePayload,
+        "policies.update_rule",
+        "policies.rules_by_key",
+    )
     async def update_policy_rule(self, info: Info, given: Updated) -> Any:
         """Update a rule."""
         return await _rule(info, "policies.update_rule", given)
 
-    @field("Take a rule out of force for good.", PolicyRulePayload)
+    @field("Take a rule out of force for good.", PolicyRulePayload, "policies.retire_rule", "policies.rules_by_key")
     async def retire_policy_rule(self, info: Info, given: Retired) -> Any:
         """Retire a rule."""
         return await _rule(info, "policies.retire_rule", given)

@@ -33,7 +33,7 @@ StartedBefore = Annotated[datetime | None, strawberry.argument(description="Over
 class ActivityQuery:
     """The activity domain's root fields."""
 
-    @field("Runs, the latest first unless ordered otherwise.", Connection[Run])
+    @field("Runs, the latest first unless ordered otherwise.", Connection[Run], "activity.runs")
     async def runs(
         self,
         info: Info,
@@ -48,18 +48,18 @@ class ActivityQuery:
         )
         return await connection(info, "activity.runs", request)
 
-    @field("One run; null and NOT_FOUND when there is none.", Run | None)
+    @field("One run; null and NOT_FOUND when there is none.", Run | None, "activity.runs_by_key")
     async def run(self, info: Info, global_id: RunId) -> Any:
         """One run by its global id."""
         return await find(info, global_id, "Run")
 
-    @field("Counts of runs by one of their fields, for filter chips.", RunStats)
+    @field("Counts of runs by one of their fields, for filter chips.", RunStats, "activity.run_stats")
     async def run_stats(self, info: Info, group_by: GroupBy, wanted: RunsWanted = UNSET) -> Any:
         """Counts of runs."""
         request = runs.CountRuns(filter=run_filter(wanted), group_by=group_by)
         return await info.context.execute("activity.run_stats", request)
 
-    @field("Signals, newest first.", Connection[Signal])
+    @field("Signals, newest first.", Connection[Signal], "activity.signals")
     async def signals(
         self, info: Info, wanted: SignalsWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:
@@ -68,7 +68,7 @@ class ActivityQuery:
         request = signals.ListSignals(page=page_request(first, after), filter=chosen, count=counting(info))
         return await connection(info, "activity.signals", request)
 
-    @field("Agents by identifier, with counts over their runs.", Connection[Agent])
+    @field("Agents by identifier, with counts over their runs.", Connection[Agent], "activity.agents")
     async def agents(
         self,
         info: Info,

@@ -16,7 +16,7 @@ from spine.contracts.governance import ListModelPrices
 class AnalyticsQuery:
     """The analytics domain's root fields."""
 
-    @field("The prices in force, the tenant's own first.", Connection[ModelPrice])
+    @field("The prices in force, the tenant's own first.", Connection[ModelPrice], "analytics.model_prices")
     async def model_prices(self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET) -> Any:
         """A keyset page of prices."""
         request = ListModelPrices(page=page_request(first, after), count=counting(info))

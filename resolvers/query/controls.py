@@ -19,7 +19,7 @@ Status = Annotated[LimitStatus | None, strawberry.argument(description="With thi
 class ControlsQuery:
     """The controls domain's root fields."""
 
-    @field("Per-run limits, newest first.", Connection[Limit])
+    @field("Per-run limits, newest first.", Connection[Limit], "controls.limits")
     async def limits(
         self, info: Info, status: Status = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:

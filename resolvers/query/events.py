@@ -15,6 +15,7 @@ class EventsQuery:
         "Where the tenant's events stand in this query's snapshot: read it with a list, then subscribe after it, and "
         "nothing that happens to the list is missed.",
         str,
+        "spine.event_cursor",
     )
     async def event_cursor(self, info: Info) -> str:
         """The cursor of the latest event in the snapshot."""

@@ -21,7 +21,7 @@ IncidentsWanted = Annotated[
 class IncidentsQuery:
     """The incidents domain's root fields."""
 
-    @field("Incidents, newest first.", Connection[Incident])
+    @field("Incidents, newest first.", Connection[Incident], "incidents.list")
     async def incidents(
         self, info: Info, wanted: IncidentsWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:

@@ -20,7 +20,7 @@ Retired = Annotated[
 class IntegrationsQuery:
     """The integrations domain's root fields."""
 
-    @field("Trusted documents, newest first.", Connection[TrustedDocument])
+    @field("Trusted documents, newest first.", Connection[TrustedDocument], "integrations.documents")
     async def trusted_documents(
         self, info: Info, retired: Retired = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:

@@ -21,7 +21,7 @@ EntriesWanted = Annotated[
 class LogsQuery:
     """The logs domain's root fields."""
 
-    @field("The audit ledger, newest first.", Connection[AuditEntry])
+    @field("The audit ledger, newest first.", Connection[AuditEntry], "logs.audit_entries")
     async def audit_entries(
         self, info: Info, wanted: EntriesWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:

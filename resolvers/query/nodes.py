@@ -41,12 +41,16 @@ async def find_any(info: Info, global_id: str) -> Any:
 class NodeQuery:
     """Relay's root fields."""
 
-    @field("An object by its global id; null and NOT_FOUND when there is none.", Node | None)
+    @field("An object by its global id; null and NOT_FOUND when there is none.", Node | None, *FINDERS.values())
     async def node(self, info: Info, global_id: NodeId) -> Any:
         """One object."""
         return await find_any(info, global_id)
 
-    @field("Objects by their global ids, in order; null and NOT_FOUND for each that is absent.", list[Node | None])
+    @field(
+        "Objects by their global ids, in order; null and NOT_FOUND for each that is absent.",
+        list[Node | None],
+        *FINDERS.values(),
+    )
     async def nodes(self, info: Info, ids: NodeIds) -> Any:
         """Many objects, one statement for each kind."""
         if len(ids) > MAX_PAGE:

@@ -19,7 +19,7 @@ Status = Annotated[RuleStatus | None, strawberry.argument(description="With this
 class PoliciesQuery:
     """The policies domain's root fields."""
 
-    @field("Policy rules, newest first.", Connection[PolicyRule])
+    @field("Policy rules, newest first.", Connection[PolicyRule], "policies.rules")
     async def policy_rules(
         self, info: Info, status: Status = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> Any:

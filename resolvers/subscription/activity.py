@@ -20,7 +20,12 @@ UNSET: Any = strawberry.UNSET
 class ActivitySubscription:
     """The activity domain's root fields."""
 
-    @subscription("Runs as they appear, change and are withdrawn; those that match the filter now.", Batch[RunUpdate])
+    @subscription(
+        "Runs as they appear, change and are withdrawn; those that match the filter now.",
+        Batch[RunUpdate],
+        "activity.run_updates",
+        "activity.runs_among",
+    )
     async def run_updated(
         self, info: Info, wanted: RunsWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> AsyncGenerator[Any, None]:
@@ -37,7 +42,7 @@ class ActivitySubscription:
         async for batch in follow(info, "activity.run_updates", first, after, narrow):
             yield batch
 
-    @subscription("Signals as they are raised.", Batch[SignalUpdate])
+    @subscription("Signals as they are raised.", Batch[SignalUpdate], "activity.signal_updates")
     async def signal_raised(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> AsyncGenerator[Any, None]:

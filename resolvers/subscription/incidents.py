@@ -17,7 +17,7 @@ UNSET: Any = strawberry.UNSET
 class IncidentsSubscription:
     """The incidents domain's root fields."""
 
-    @subscription("Incidents as they are opened, withdrawn and restored.", Batch[IncidentUpdate])
+    @subscription("Incidents as they are opened, withdrawn and restored.", Batch[IncidentUpdate], "incidents.updates")
     async def incident_changed(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> AsyncGenerator[Any, None]:

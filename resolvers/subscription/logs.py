@@ -17,7 +17,7 @@ UNSET: Any = strawberry.UNSET
 class LogsSubscription:
     """The logs domain's root fields."""
 
-    @subscription("Entries as they are appended to the audit ledger.", Batch[AuditUpdate])
+    @subscription("Entries as they are appended to the audit ledger.", Batch[AuditUpdate], "logs.audit_updates")
     async def audit_entry_appended(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET
     ) -> AsyncGenerator[Any, None]:

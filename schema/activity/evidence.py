@@ -76,7 +76,8 @@ class RunEvidence:
         return _part(self.decisions, info, first, after)
 
     sources: list[EvidenceSource] = strawberry.field(
-        description="The domains that were read for this object: those whose lists were selected, else all three."
+        description="The domains that were read for this object: those whose lists were selected, else all three.",
+        metadata={"size": len(EvidenceDomain)},
     )
     computed_at: datetime = strawberry.field(description="When it was read (UTC).")
 

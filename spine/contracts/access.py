@@ -79,5 +79,33 @@ class OperationInfo(Struct, frozen=True, gc=False, kw_only=True):
     summary: Annotated[str, Meta(description="What it does.")]
 
 
+class LeasePoints(Struct, frozen=True, kw_only=True):
+    """Give back what is left of the last lease and take points anew, from the budget of the key that asks.
+
+    With fewer than `needed` in the budget nothing is granted, else as much of `wanted` as there is.
+    """
+
+    needed: int
+    wanted: int
+    returned: int
+
+
+class PointsLeased(Struct, frozen=True):
+    """The points granted (0 when there are too few), and those left in the budget."""
+
+    granted: int
+    left: int
+
+
+class RateLimit(Struct, frozen=True):
+    """The budget of points of the key that asks."""
+
+    limit: Annotated[int, Meta(description="How many points the key may save up.")]
+    cost: Annotated[int, Meta(description="How many points were set aside for this query.")]
+    remaining: Annotated[int, Meta(description="How many points are left, as far as this server knows.")]
+    restore_rate: Annotated[int, Meta(description="How many points come back each second.")]
+    reset_at: Annotated[datetime, Meta(description="When the budget is full again, if nothing is spent (UTC).")]
+
+
 class Nothing(Struct, frozen=True):
     """An operation that needs no input."""

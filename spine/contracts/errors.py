@@ -18,6 +18,9 @@ HocError
 ├── DocumentNotTrusted       the tenant takes trusted documents only, and this text is none
 ├── Unreadable               a stored row holds what this server never writes; others are not affected
 ├── Unavailable              a dependency did not answer in time; retry later
+├── QueryTooComplex          a document is over a limit: too deep, too long, too dear
+├── RateLimited              the key's budget of points is empty; `retry_after_ms` says when it is not
+├── ExecutionTimeout         the query took too long and was cut; what it was writing was rolled back
 ├── UnknownOperation         no such operation is registered
 └── InternalError            everything unexpected, masked; the request id leads to the log
 
@@ -47,6 +50,9 @@ class ErrorCode(StrEnum):
     DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
     UNREADABLE = "UNREADABLE"
     UNAVAILABLE = "UNAVAILABLE"
+    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    RATE_LIMITED = "RATE_LIMITED"
+    EXECUTION_TIMEOUT = "EXECUTION_TIMEOUT"
     UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
     INTERNAL = "INTERNAL"
 
@@ -221,6 +227,36 @@ class Unavailable(HocError):
     """A dependency did not answer in time; the same request may succeed later."""
 
     code = ErrorCode.UNAVAILABLE
+
+
+class QueryTooComplex(HocError):
+    """A GraphQL document asks for more than one request may; nothing of it was executed."""
+
+    code = ErrorCode.QUERY_TOO_COMPLEX
+
+    def __init__(self, what: str, found: int, limit: int) -> None:
+        super().__init__(f"{what}: {found} is over the limit of {limit}")
+        self.found = found
+        self.limit = limit
+
+
+class RateLimited(HocError):
+    """The key's budget does not hold what the request costs; nothing of it was executed."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, needed: int, left: int, retry_after_ms: int) -> None:
+        super().__init__(f"this costs {needed} points and the key has {left} left; try again in {retry_after_ms} ms")
+        self.retry_after_ms = retry_after_ms
+
+
+class ExecutionTimeout(HocError):
+    """The execution was cut: it took too long in all, or worked too long without letting others have their turn."""
+
+    code = ErrorCode.EXECUTION_TIMEOUT
+
+    def __init__(self) -> None:
+        super().__init__("the query took too long and was stopped; a write that was under way was rolled back")
 
 
 class UnknownOperation(HocError):

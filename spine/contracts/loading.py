@@ -3,8 +3,17 @@
 from collections.abc import Awaitable, Hashable
 from typing import Any, Protocol
 
+from spine.contracts.access import RateLimit
+
 Arguments = tuple[tuple[str, Hashable], ...]
 """Fields of the batch operation's request, by name; hashable, so that equal ones share a loader."""
+
+
+class Budgeted(Protocol):
+    """The context of a request, as far as its key's budget goes."""
+
+    def rate_limit(self) -> RateLimit:
+        """How the budget stands now, this query set aside."""
 
 
 class Loading(Protocol):

@@ -24,7 +24,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `handler(ctx, request)` returns `result`; `validate` raises ValidationFailed for input that is wrong in itself.
     A `batch_key` names the request field that holds the keys: such an operation returns a mapping from each key it
-    found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`.
+    found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`. A WRITE
+    `for_own_key` needs no permission: it keeps the books of the key that asks, which it takes from the principal alone.
     `measure` counts for operators what a result says, after the commit.
     """
 
@@ -40,6 +41,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     batch_key: str | None = None
     anonymous: bool = False
     idempotent: bool = False
+    for_own_key: bool = False
     validate: Callable[[Any], None] | None = None
     before: tuple[Invariant, ...] = ()
     after: tuple[Invariant, ...] = ()

@@ -298,7 +298,8 @@ def check_operation(operation: Operation, known: frozenset[str]) -> None:
         raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
     if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
         raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
-    if operation.kind is OperationKind.WRITE and operation.permission is None:
+    permitted = operation.permission is not None or operation.for_own_key
+    if operation.kind is OperationKind.WRITE and not permitted:
         raise RegistryError(f"{name}: a WRITE needs a permission")
 
 

@@ -30,10 +30,20 @@ CONSTANT = {
 """Fields that show one value on the demo data, each with its reason and what shows the others."""
 
 
+UNLIMITED = {
+    "HOC_MAX_DEPTH": "50",
+    "HOC_MAX_TOKENS": "100000",
+    "HOC_MAX_QUERY_COST": "1000000000",
+    "HOC_POINTS_PER_KEY": "1000000000",
+    "HOC_DEADLINE_S": "60",
+}
+"""A walk over everything asks for more than a query may."""
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The demo with its fleet played, as a newcomer starts it."""
-    with Server(tmp_path_factory.mktemp("demo") / "hoc", command="demo") as server:
+    with Server(tmp_path_factory.mktemp("demo") / "hoc", command="demo", **UNLIMITED) as server:
         wait_for(lambda: "Ctrl-C" in server.stdout, "the demo's last line")
         yield server
 

@@ -99,8 +99,8 @@ async def ways_in(url: str, key: str) -> AsyncIterator[dict[str, Answer]]:
 
 
 def without_names(answer: bytes, ids: dict[str, str]) -> bytes:
-    """The answer without what differs of itself: request ids, and the ids that were asked for."""
-    text = re.sub(rb'"requestId":"[^"]*"', b"", answer)
+    """The answer without what differs of itself: request ids, the points that are left, the ids that were asked for."""
+    text = re.sub(rb'"requestId":"[^"]*"|"remaining":\d+', b"", answer)
     for one in ids.values():
         text = text.replace(one.encode(), b"ID")
     return re.sub(rb"[0-9a-f]{8}-[0-9a-f-]{27}", b"KEY", text)

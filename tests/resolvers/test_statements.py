@@ -15,8 +15,8 @@ from tests.resolvers.conftest import Ask
 
 CONSOLE = (SCHEMA_FILE.parent / "operations" / "console.graphql").read_text("utf-8")
 
-INCIDENTS_NEEDS = ("runs", "incidents")
-"""Tables of the list of runs, and of the incidents domain."""
+INCIDENTS_NEEDS = ("runs", "incidents", "key_budgets")
+"""Tables of the list of runs, of the incidents domain, and of what every query costs."""
 
 BELOW_RUNS = {
     "id": 5,

@@ -1,8 +1,16 @@
 """API keys: authenticating them, and making, freezing and revoking them."""
 
-from domains.api_keys import driver, engine
+from domains.api_keys import driver, driver_budgets, engine, engine_budgets
 from spine.authority.rbac import permissions_of
-from spine.contracts.access import Authenticate, ChangeKey, CreateKey, KeyChanged, KeyCreated
+from spine.contracts.access import (
+    Authenticate,
+    ChangeKey,
+    CreateKey,
+    KeyChanged,
+    KeyCreated,
+    LeasePoints,
+    PointsLeased,
+)
 from spine.contracts.actors import Principal
 from spine.contracts.enums import ActorKind, AuditEntityType, OperationKind, Permission
 from spine.contracts.errors import Conflict, NotFound, Unauthenticated
@@ -80,6 +88,23 @@ async def revoke_key(ctx: WriteContext, request: ChangeKey) -> KeyChanged:
     return KeyChanged(request.key_id)
 
 
+async def lease_points(ctx: WriteContext, request: LeasePoints) -> PointsLeased:
+    """Take points from the budget of the key that asks; refilled by the database's time."""
+    key_id, size = ctx.principal.key_id, ctx.config.points_per_key
+    budget = await ctx.session.fetch_one(driver_budgets.budget(key_id))
+    if budget is None:
+        await ctx.session.execute(driver_budgets.open_budget(key_id, size))
+        (budget,) = await ctx.session.fetch(driver_budgets.budget(key_id))
+    returned = budget.points + request.returned
+    held = engine_budgets.refilled(
+        returned, budget.refilled_at, budget.now, size=size, per_second=ctx.config.points_per_second
+    )
+    granted = engine_budgets.granted(held, request)
+    at = max(budget.refilled_at, budget.now)
+    await ctx.session.execute(driver_budgets.keep_budget(key_id, held - granted, at))
+    return PointsLeased(granted, int(held) - granted)
+
+
 async def _state(ctx: WriteContext, key_id: str) -> driver.KeyState:
     state = await ctx.session.fetch_one(driver.key_state(key_id))
     if state is None:
@@ -107,6 +132,19 @@ OPERATIONS = (
         cost=1,
         anonymous=True,
         summary="Find the principal of a presented key.",
+    ),
+    Operation(
+        name="api_keys.lease_points",
+        kind=OperationKind.WRITE,
+        request=LeasePoints,
+        result=PointsLeased,
+        handler=lease_points,
+        permission=None,
+        cross_domain_deps=(),
+        cost=1,
+        for_own_key=True,
+        validate=engine_budgets.check_lease,
+        summary="Take points from the key's own budget, for what its queries cost.",
     ),
     *(
         Operation(

@@ -65,3 +65,11 @@ class TestTheProgram:
         shown = RUN.invoke(app, ["--help"]).stdout
         commands = ("demo", "serve", "migrate", "ingest", "operations", "keys", "documents", "schema", "config")
         assert [name for name in commands if name not in shown] == []
+
+
+class TestSettings:
+    def test_that_leave_no_key_able_to_pay_for_a_query_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOC_MAX_QUERY_COST", "60000")
+        done = RUN.invoke(app, ["config", "show"])
+        assert done.exit_code != 0
+        assert "HOC_POINTS_PER_KEY" in done.output

@@ -102,7 +102,7 @@ class TestTraces:
         assert headers["authorization"] == "Bearer ours"
         assert "x-agents" not in headers
         spans = {span.name: span for span in collector.spans() if span.trace_id.hex() == TRACE}
-        assert set(spans) == {"graphql query", "api_keys.authenticate", "activity.runs"}
+        assert set(spans) == {"graphql query", "api_keys.authenticate", "api_keys.lease_points", "activity.runs"}
         request = spans["graphql query"]
         assert request.parent_span_id.hex() == CALLER
         assert {spans["activity.runs"].parent_span_id, spans["api_keys.authenticate"].parent_span_id} == {

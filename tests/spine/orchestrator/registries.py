@@ -14,7 +14,9 @@ from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.services.clock import system_clock
 
-CONFIG = RuntimeConfig(key_pepper=b"pepper", key_environment="test", stalled_after_s=60)
+CONFIG = RuntimeConfig(
+    key_pepper=b"pepper", key_environment="test", stalled_after_s=60, points_per_key=50_000, points_per_second=1_000
+)
 
 
 class Text(Struct, frozen=True):

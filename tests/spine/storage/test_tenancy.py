@@ -26,6 +26,7 @@ CHANGING = {
     "document_policies",
     "event_heads",
     "incidents",
+    "key_budgets",
     "limits",
     "policy_rules",
     "runs",

@@ -10,6 +10,7 @@ const PARTS = [
   "ModelPrice", // known by provider, model and version
   "Operation", // known by its name
   "PolicyContext",
+  "RateLimit", // a key's budget at this moment
   "RawLog",
   "RunEvidence",
   "RunGroup",
