@@ -19,6 +19,7 @@ import pytest
 import typer
 
 from resolvers.cli.main import app
+from spine.settings import Settings
 from spine.storage.embedded import EmbeddedPostgres
 from tests.spine.storage.embedded.processes import is_running, wait_for
 
@@ -169,8 +170,10 @@ class TestWithTheDemo:
         assert asked == len(blocks("graphql", "A query", "Connect an agent")) == 2
 
     def test_every_command_works_and_an_sdk_with_that_environment_reports_a_run(self, demo: Shell, key: str) -> None:
-        for block in blocks("bash", "A query", "Connect an agent"):
-            demo.run(block)
+        for block in blocks("bash", "A query", "Follow what happens", "Connect an agent"):
+            printed = demo.run(block)
+            if "text/event-stream" in block:
+                assert printed.startswith('event: next\ndata: {"data":{"runUpdated":{"cursor":'), printed
         script = """if True:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.trace import TracerProvider
@@ -203,6 +206,7 @@ class TestForReal:
         name = f"readme_{time.monotonic_ns()}"
         postgres.create_database(name)
         shell = Shell(tmp_path, tmp_path / "hoc")
+        shell.replace("schema/operations/", f"'{ROOT}'/schema/operations/")
         for written, role in ((APP_URL, "hoc_app"), (OWNER_URL, "hoc_owner")):
             shell.replace(written, f"'postgresql://{role}@/{name}?host={postgres.socket_dir}&port={postgres.port}'")
         yield shell
@@ -226,12 +230,40 @@ class TestForReal:
         assert not is_running(tmp_path)  # PostgreSQL is the reader's own
 
 
+class TestTypedClients:
+    """The configurations that the client tools use in earnest."""
+
+    TOOLS = ROOT / ".ci" / "clients" / "tools"
+
+    @pytest.mark.parametrize(
+        ("language", "file"), [("ts", "graphql-codegen/codegen.ts"), ("toml", "ariadne-codegen/pyproject.toml")]
+    )
+    def test_what_is_shown_is_what_was_tried(self, language: str, file: str) -> None:
+        assert blocks(language, "Typed clients") == [(self.TOOLS / file).read_text("utf-8")]
+
+
+class TestLimits:
+    def test_the_numbers_are_the_settings_defaults(self) -> None:
+        rows = re.findall(r"^\| .* \| ([0-9.]+) \| `HOC_(\w+)` \|$", TEXT, re.MULTILINE)
+        told = {name.lower(): float(number) for number, name in rows}
+        told |= {name.lower(): float(n) for n, name in re.findall(r"(\d+)\s[^(`]*\(`HOC_(POINTS_\w+)`\)", TEXT)}
+        assert len(told) == 9
+        assert told == {name: Settings.model_fields[name].default for name in told}
+
+
 class TestWhatItNames:
     def test_no_block_is_left_out(self) -> None:
-        tried = ["Two commands", "A query", "Connect an agent", "Run it for real"]
+        tried = [
+            "Two commands",
+            "A query",
+            "Follow what happens",
+            "Typed clients",
+            "Connect an agent",
+            "Run it for real",
+        ]
         assert [title for title, found in SECTIONS.items() if found] == tried
         languages = {language for found in SECTIONS.values() for language, _ in found}
-        assert languages == {"bash", "graphql", "json", "python"}
+        assert languages == {"bash", "graphql", "json", "python", "toml", "ts"}
 
     @pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z]+)", TEXT)) - {"demo"}))
     def test_every_make_target_exists(self, target: str) -> None:

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from resolvers.http import protocol
 from spine.bootstrap import Runtime
 from spine.contracts.access import ChangeKey, CreateKey
 from spine.contracts.actors import Principal
 from spine.contracts.enums import Permission, Role
 from spine.contracts.runs import IngestSpans
-from tests.resolvers.http.conftest import MAX_BODY
+from tests.resolvers.http.conftest import MAX_BODY, serving
 from tests.resolvers.http.socket_client import WAIT_S, socket_to
 from tests.resolvers.spans import export
 
@@ -217,6 +218,27 @@ async def no_followers(runtime: Runtime) -> None:
     async with asyncio.timeout(WAIT_S):
         while runtime.hub.followers:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
+
+
+async def test_a_peer_that_answers_no_ping_is_dropped(
+    runtime: Runtime, principal: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "PING_S", 0.3)
+    request = CreateKey(name="k", role=Role.OWNER)
+    made = (await runtime.registry.execute("api_keys.create_key", request, principal)).unwrap()
+    async with serving(runtime) as url, socket_to(url) as there, socket_to(url) as gone:
+        for socket in (there, gone):
+            await socket.begin(made.key)
+            await socket.subscribe(RUNS)
+            await socket.receive()
+        assert runtime.hub.followers == 2
+        gone.connection.transport.pause_reading()
+        async with asyncio.timeout(WAIT_S):
+            while runtime.hub.followers == 2:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+        assert runtime.hub.followers == 1, "whoever answers stays"
+        gone.connection.transport.abort()
 
 
 class TestAKeyThatMayNotBeUsedAnyMore:
