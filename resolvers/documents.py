@@ -1,16 +1,17 @@
-"""Documents before they become trusted: how one is called, and whether it is valid against the schema."""
+"""Documents before they become trusted: how one is called, whether it is valid, and within the limits of a request."""
 
 import asyncio
 import re
 from typing import Final
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, validate
+from graphql import GraphQLError, OperationDefinitionNode, parse, validate
 from msgspec.structs import replace
 
+from resolvers.errors import Schema
+from resolvers.limits.documents import document_errors
 from spine.contracts.errors import TooLarge, ValidationFailed
 from spine.contracts.integrations import AddDocuments
 
-MOST_TOKENS: Final = 10_000
 MOST_AT_ONCE: Final = 100
 """Documents of one mutation: validating one takes several milliseconds. The command line takes ten times as many."""
 
@@ -28,24 +29,25 @@ def sha256_of(document_id: object, what: str) -> str:
     return found[1]
 
 
-def operation_names(schema: GraphQLSchema, text: str) -> str | None:
-    """The names of a valid document's operations; None when its only one has none.
+def operation_names(schema: Schema, text: str) -> str | None:
+    """The names of the operations of a document that may be run; None when its only one has none.
 
     A document may hold several operations, of which a request's operationName chooses (GraphQL over HTTP, Appendix A).
     ValidationFailed says what is wrong first, with line and column.
     """
     try:
-        document = parse(text, max_tokens=MOST_TOKENS)
+        document = parse(text, max_tokens=schema.bounds.max_tokens)
     except GraphQLError as error:
         raise ValidationFailed(_told(error)) from None
-    errors = validate(schema, document, max_errors=1)
+    core = schema._schema  # noqa: SLF001 - Strawberry offers no other way to the executed schema
+    errors = document_errors(document, schema.bounds) or validate(core, document, max_errors=1)
     if errors:
         raise ValidationFailed(_told(errors[0]))
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     return ", ".join(one.name.value for one in operations if one.name) or None
 
 
-async def with_names(schema: GraphQLSchema, request: AddDocuments) -> AddDocuments:
+async def with_names(schema: Schema, request: AddDocuments) -> AddDocuments:
     """The request with each document's name; ValidationFailed names the first that is not valid.
 
     TooLarge when there are so many that the request would take too long.

@@ -13,6 +13,7 @@ from strawberry.extensions import MaskErrors, ParserCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
+from resolvers.limits.bounds import Bounds
 from resolvers.limits.documents import too_many_tokens
 from resolvers.observing import note_code
 from schema.inputs import field_name
@@ -100,7 +101,9 @@ def coded(error: GraphQLError, message: str, details: dict[str, Any]) -> GraphQL
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema; unexpected errors go to our log, expected ones are the client's alone."""
+    """Strawberry's schema and its limits; unexpected errors go to our log, expected ones are the client's alone."""
+
+    bounds: Bounds
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen."""

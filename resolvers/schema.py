@@ -75,5 +75,6 @@ def build_schema(bounds: Bounds | None = None) -> Schema:
         execution_context_class=LimitedExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )
+    schema.bounds = guard.bounds
     guard.price(schema, catalogue())
     return schema

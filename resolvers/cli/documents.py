@@ -14,6 +14,7 @@ from resolvers.cli.keys import Dispatch, Reason, administer
 from resolvers.cli.manifests import BadFiles, documents_of
 from resolvers.cli.options import DataDir, Tenant, settings_of
 from resolvers.documents import sha256_of
+from resolvers.limits.bounds import Bounds
 from resolvers.schema import build_schema
 from spine.contracts.access import Nothing
 from spine.contracts.enums import DocumentMode
@@ -47,7 +48,7 @@ def add(files: Files, tenant: Tenant, data_dir: DataDir = None) -> None:
     Takes Apollo's persisted-query manifests, maps of SHA-256 to text, and .graphql files.
     """
     try:
-        documents = documents_of(files, build_schema()._schema)  # noqa: SLF001 - graphql-core's own
+        documents = documents_of(files, build_schema(Bounds.of(settings_of(data_dir=data_dir))))
     except BadFiles as bad:
         for problem in bad.problems:
             complain(problem)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
-from graphql import GraphQLSchema
 from msgspec import Struct
 
 from resolvers.documents import operation_names, sha256_of
+from resolvers.errors import Schema
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.integrations import NewDocument
 
@@ -60,7 +60,7 @@ class BadFiles(Exception):
         self.problems = problems
 
 
-def documents_of(files: Iterable[Path], schema: GraphQLSchema) -> list[NewDocument]:
+def documents_of(files: Iterable[Path], schema: Schema) -> list[NewDocument]:
     """Every document of the files, checked; raises BadFiles when one of them is wrong."""
     documents: list[NewDocument] = []
     problems: list[str] = []
@@ -95,7 +95,7 @@ def entries_of(path: Path) -> Iterator[Entry]:
             yield Entry(place=f"{path}: {document_id}", document_id=document_id, text=text)
 
 
-def checked(entry: Entry, schema: GraphQLSchema) -> NewDocument:
+def checked(entry: Entry, schema: Schema) -> NewDocument:
     """The document; ValidationFailed when its id, its text or its name is wrong."""
     if entry.document_id.isalnum() and len(entry.document_id) in WEAK:
         raise ValidationFailed(f"the id must be a SHA-256, but looks like {WEAK[len(entry.document_id)]}")

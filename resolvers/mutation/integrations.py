@@ -1,11 +1,12 @@
 """Adding and retiring trusted documents, and saying what becomes of others."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from resolvers.context import Info
 from resolvers.documents import with_names
+from resolvers.errors import Schema
 from resolvers.mutation.changes import change
 from schema.fields import field
 from schema.integrations.trusted_document import (
@@ -39,7 +40,7 @@ class IntegrationsMutation:
         async def checked(request: AddDocuments) -> AddDocuments:
             if Permission.DOCUMENTS_MANAGE not in info.context.principal.permissions:
                 return request  # it will be refused, whatever is in it
-            return await with_names(info.schema._schema, request)  # noqa: SLF001 - graphql-core's own
+            return await with_names(cast("Schema", info.schema), request)
 
         changed, errors = await change(info, "integrations.add_documents", given, checked)
         return TrustedDocumentsPayload(trusted_documents=changed and changed.documents, user_errors=errors)

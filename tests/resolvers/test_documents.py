@@ -42,7 +42,7 @@ class TestNames:
         ],
     )
     def test_are_those_of_the_operations(self, text: str, name: str | None) -> None:
-        assert operation_names(SCHEMA._schema, text) == name
+        assert operation_names(SCHEMA, text) == name
 
     @pytest.mark.parametrize(
         ("text", "told"),
@@ -55,12 +55,16 @@ class TestNames:
             ("query A { viewer { role } } query A { viewer { role } }", "only one operation named 'A'"),
             ("#", "Syntax Error"),
             ("{a" * 5_000, "Syntax Error"),
-            ("{" + " a" * 10_000 + "}", "more than 10000 tokens"),
+            ("{" + " a" * 2_000 + "}", "more than 2000 tokens"),
+            (
+                "{ " + " ".join(f"a{n}: __typename" for n in range(21)) + " }",
+                "the number of aliases: 21 is over the limit of 20",
+            ),
         ],
     )
     def test_are_given_to_valid_documents_only(self, text: str, told: str) -> None:
         with pytest.raises(ValidationFailed) as caught:
-            operation_names(SCHEMA._schema, text)
+            operation_names(SCHEMA, text)
         assert told in caught.value.message
 
     def test_an_id_is_a_sha256_with_its_prefix_or_without(self) -> None:

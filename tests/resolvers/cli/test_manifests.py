@@ -30,7 +30,7 @@ def operation(body: str = ROLE, **changes: Any) -> dict[str, Any]:
 
 def read(path: Path, content: object) -> list[NewDocument]:
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    return documents_of([path], SCHEMA._schema)
+    return documents_of([path], SCHEMA)
 
 
 def problem(path: Path, content: object) -> str:
@@ -112,7 +112,7 @@ class TestAGraphQLFile:
 
     def test_is_what_the_product_ships(self) -> None:
         shipped = sorted((SCHEMA_FILE.parent / "operations").glob("*.graphql"))
-        assert len(documents_of(shipped, SCHEMA._schema)) == len(shipped)
+        assert len(documents_of(shipped, SCHEMA)) == len(shipped)
 
 
 class TestFiles:
@@ -121,7 +121,7 @@ class TestFiles:
         (tmp_path / "b.txt").write_text("{ viewer { role } }")
         files = [tmp_path / name for name in ("a.graphql", "b.txt", "absent.json")]
         with pytest.raises(BadFiles) as caught:
-            documents_of(files, SCHEMA._schema)
+            documents_of(files, SCHEMA)
         problems = caught.value.problems
         assert [one.partition(":")[0] for one in problems] == [str(file) for file in files]
         assert (".graphql" in problems[1], "No such file" in problems[2]) == (True, True)
