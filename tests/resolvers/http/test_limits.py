@@ -48,7 +48,7 @@ def settings(tmp_path: Path) -> Settings:
         key_environment="test",
         source_timeout_ms=60_000,
         statement_timeout_ms=60_000,
-        deadline_s=3.0,
+        deadline_s=4.0,
         points_per_key=10_000,
         points_per_second=1,
     )
@@ -273,7 +273,7 @@ class TestAClientThatGoesAway:
             writer.write(head.encode() + b"content-type: application/json\r\n\r\n" + body[:size])
             await until(1, connection)
             writer.close()
-            async with asyncio.timeout(2):  # which is before the deadline
+            async with asyncio.timeout(3.5):  # which is before the deadline
                 await until(0, connection)
 
     async def test_in_the_middle_of_its_body_is_forgotten(self, client: httpx.AsyncClient, owner_key: str) -> None:
