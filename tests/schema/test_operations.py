@@ -3,7 +3,17 @@
 from pathlib import Path
 
 import pytest
-from graphql import DocumentNode, FieldNode, GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    parse,
+    validate,
+)
 
 from schema.export import SCHEMA_FILE
 
@@ -28,6 +38,14 @@ def test_a_document_is_valid(path: Path, schema: GraphQLSchema) -> None:
 def test_operation_names_are_unique() -> None:
     names = [one.name.value for path in DOCUMENTS for one in operations(parse(path.read_text())) if one.name]
     assert len(names) == len(set(names))
+
+
+def test_no_operation_is_called_as_an_enum_or_input_which_would_clash_in_generated_clients(
+    schema: GraphQLSchema,
+) -> None:
+    names = {one.name.value for path in DOCUMENTS for one in operations(parse(path.read_text())) if one.name}
+    kinds = (GraphQLEnumType, GraphQLInputObjectType)
+    assert names.isdisjoint(name for name, kind in schema.type_map.items() if isinstance(kind, kinds))
 
 
 def test_every_root_field_is_shown_in_use(schema: GraphQLSchema) -> None:
