@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
+from msgspec.structs import astuple
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select
 
 from domains.activity.tables import runs
@@ -68,7 +69,7 @@ def existing_runs(run_keys: Sequence[UUID]) -> Read[UUID]:
 
 def put_runs(rows: Sequence[RunRow]) -> InsertRows:
     """Write runs, new or changed."""
-    return InsertRows(runs, COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in rows], conflict="replace")
+    return InsertRows(runs, COLUMNS, [astuple(row) for row in rows], conflict="replace")
 
 
 def bound_ns(instant: datetime) -> int:

@@ -24,6 +24,10 @@ _MODEL_KINDS: Final = frozenset({StepKind.CHAT, StepKind.EMBEDDINGS})
 _SUSPECT_ESCAPES: Final = (b"\\u0000", b"\\ud")  # U+0000 and lone surrogates, as JSON writes them; or such text escaped
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+_PLAIN: Final = frozenset({str, bool, int, type(None)})
+_PLACES: Final = {
+    name: (canonical, place) for canonical, names in semconv.ALIASES.items() for place, name in enumerate(names)
+}
 Fact = TypeVar("Fact")
 
 
@@ -83,15 +87,12 @@ class _Reader:
 
     def __init__(self, span: SpanRecord) -> None:
         self._attributes = span.attributes
+        self._sent = _best_named(span.attributes)
         self.used: set[str] = set()
 
     def sent(self, canonical: str) -> tuple[str, AttributeValue]:
         """The first present name and its value; the canonical name and None when there is none."""
-        for name in semconv.ALIASES[canonical]:
-            value = self._attributes.get(name)
-            if value is not None and value != "":
-                return name, value
-        return canonical, None
+        return self._sent.get(canonical) or (canonical, None)
 
     def peek(self, canonical: str) -> str | None:
         """Text that decides something but has no column of its own, and so is kept."""
@@ -118,15 +119,17 @@ class _Reader:
 
     def payload(self, canonical: str) -> bytes | None:
         """A string's exact UTF-8 bytes, anything else as sorted-key JSON; numbered attributes are gathered."""
-        for name in semconv.ALIASES[canonical]:
-            value = self._attributes.get(name)
-            if value is not None:
-                self.used.add(name)
-                return _payload(value)
-        return self._numbered(canonical)
+        sent = self._sent.get(canonical)
+        if sent is None:
+            return self._numbered(canonical)
+        self.used.add(sent[0])
+        return _payload(sent[1])
 
     def _numbered(self, canonical: str) -> bytes | None:
-        for prefix in semconv.FLATTENED[canonical]:
+        prefixes = semconv.FLATTENED[canonical]
+        if not any(name.startswith(prefixes) for name in self._attributes):
+            return None
+        for prefix in prefixes:
             start = len(prefix)
             group = {
                 name: value
@@ -142,6 +145,22 @@ class _Reader:
         if fact is not None:
             self.used.add(name)
         return fact
+
+
+def _best_named(attributes: dict[str, AttributeValue]) -> dict[str, tuple[str, AttributeValue]]:
+    """What is present of each canonical name, under its best name; an empty text counts as a payload alone."""
+    best: dict[str, tuple[str, AttributeValue]] = {}
+    places: dict[str, int] = {}
+    for name, value in attributes.items():
+        if value is None or name not in _PLACES:
+            continue
+        canonical, place = _PLACES[name]
+        if value == "" and canonical not in semconv.FLATTENED:
+            continue
+        if place <= places.get(canonical, place):
+            places[canonical] = place
+            best[canonical] = (name, value)
+    return best
 
 
 def _operation(span: SpanRecord, reader: _Reader) -> str:
@@ -271,7 +290,7 @@ def _canonical(span: SpanRecord) -> bytes:
 
 
 def _tagged(value: Any) -> Any:
-    if value is None or isinstance(value, str | bool | int):
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, float):
         return ["double", repr(value)]

@@ -6,7 +6,7 @@ units for each character of the facts it reads, and an evaluation over the budge
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from spine.contracts.policy_facts import FACTS, FactType, FactValue
 from spine.services.texts import check_text
 
 MAX_CONDITION: Final = 2_000
+MOST_TOGETHER: Final = 32  # conditions in one program: the runtime takes 100,000 characters
 MAX_ROUNDS: Final = 1_000  # of all loops that surround a call, multiplied
 UNREADABLE: Final = "its facts cannot be read"
 MAX_UNITS: Final = 2**26  # about 0.2 s at the slowest, measured: 3.3 ns a unit
@@ -38,13 +39,15 @@ _MATCHES: Final = frozenset({"matches", "matches_string"})
 
 
 class CompiledCondition(Struct, frozen=True):
-    """A condition that may be evaluated: the facts that it reads, when they are known, and its program.
+    """A condition that may be evaluated: its text, the facts that it reads, when they are known, and its program.
 
     `units` bounds its work for each character of the texts it reads; `searches` counts those for one fact in another,
-    whose work is the product of both lengths.
+    whose work is the product of both lengths. `texts` are the facts whose length counts, so none where neither does.
     """
 
+    text: str
     facts: tuple[str, ...]
+    texts: tuple[str, ...]
     phase: RulePhase
     units: int
     searches: int
@@ -56,6 +59,13 @@ class Activation(Struct, frozen=True):
 
     facts: Mapping[str, FactValue]
     values: Any
+
+
+class Together(Struct, frozen=True):
+    """Several conditions as one program that answers a list, and the facts that they read."""
+
+    facts: tuple[str, ...]
+    program: Any
 
 
 @lru_cache(maxsize=1024)
@@ -73,7 +83,8 @@ def compile_condition(text: str) -> CompiledCondition:
     phase = _phase(text, checked, facts)
     units = sum(_units(text, call) for call in checked.calls)
     searches = sum(call.times or 0 for call in checked.calls if call.overloads & _CONTAINS and not call.written)
-    return CompiledCondition(facts, phase, units, searches, program)
+    texts = tuple(name for name in facts if _FACTS[name].type is FactType.STRING) if units or searches else ()
+    return CompiledCondition(text, facts, texts, phase, units, searches, program)
 
 
 def activate(facts: Mapping[str, FactValue]) -> Activation:
@@ -86,16 +97,67 @@ def activate(facts: Mapping[str, FactValue]) -> Activation:
 
 def evaluate(condition: CompiledCondition, subject: Activation) -> bool | str:
     """Whether the condition holds, or a text saying why that cannot be decided; never raises."""
-    length = sum(len(value) for name in condition.facts if isinstance(value := subject.facts.get(name), str))
-    if length * (condition.units + condition.searches * length // PAIRS_A_UNIT) > MAX_UNITS:
+    length = _length(condition, subject.facts)
+    if _is_too_long(condition, length):
         return f"its facts are too long to be judged: {length} characters"
     if subject.values is None:
         return UNREADABLE
     try:
-        answer = condition.program.eval(subject.values)
+        answer = condition.program.eval(subject.values).value()
     except (RuntimeError, TypeError, ValueError, UnicodeError) as error:
         return _plain(str(error)) if _CODED.match(str(error)) else UNREADABLE
-    return answer.value() if answer.type() == cel.Type.BOOL else _plain(str(answer.value()))
+    return answer if answer is True or answer is False else _plain(str(answer))
+
+
+def evaluate_all(conditions: Sequence[CompiledCondition], facts: Mapping[str, FactValue]) -> list[bool | str]:
+    """What `evaluate` says of each condition.
+
+    As one program where that decides all of them: entering the runtime costs more than most conditions do. Where one
+    of them cannot be decided, or is too long for these facts, each is asked alone.
+    """
+    if len(conditions) > MOST_TOGETHER:
+        rest = evaluate_all(conditions[MOST_TOGETHER:], facts)
+        return evaluate_all(conditions[:MOST_TOGETHER], facts) + rest
+    answers = _answers_together(conditions, facts)
+    if answers is not None:
+        return answers
+    subject = activate(facts)
+    return [evaluate(condition, subject) for condition in conditions]
+
+
+def _answers_together(
+    conditions: Sequence[CompiledCondition], facts: Mapping[str, FactValue]
+) -> list[bool | str] | None:
+    if any(one.texts and _is_too_long(one, _length(one, facts)) for one in conditions):
+        return None
+    together = _together(tuple([one.text for one in conditions]))
+    if together is None:
+        return None
+    read = {name: facts[name] for name in together.facts if name in facts}
+    try:
+        answers = together.program.eval(_ENVIRONMENT.Activation(read)).plain_value()
+    except (RuntimeError, TypeError, ValueError, UnicodeError):
+        return None
+    return answers if isinstance(answers, list) else None
+
+
+@lru_cache(maxsize=256)
+def _together(texts: tuple[str, ...]) -> Together | None:
+    """Conditions that compile, each on lines of its own, for it may end in a comment; None if not as one."""
+    facts = sorted({name for text in texts for name in compile_condition(text).facts})
+    try:
+        return Together(tuple(facts), _ENVIRONMENT.compile("[(\n" + "\n),(\n".join(texts) + "\n)]"))
+    except (RuntimeError, TypeError, ValueError, UnicodeError):
+        return None
+
+
+def _length(condition: CompiledCondition, facts: Mapping[str, FactValue]) -> int:
+    """How many characters the condition may have to look at."""
+    return sum(len(value) for name in condition.texts if isinstance(value := facts.get(name), str))
+
+
+def _is_too_long(condition: CompiledCondition, length: int) -> bool:
+    return length * (condition.units + condition.searches * length // PAIRS_A_UNIT) > MAX_UNITS
 
 
 def read_facts(condition: CompiledCondition, facts: Mapping[str, FactValue]) -> dict[str, FactValue]:

@@ -3,14 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from domains.policies.conditions import (
-    Activation,
-    CompiledCondition,
-    activate,
-    compile_condition,
-    evaluate,
-    read_facts,
-)
+from msgspec import Struct
+
+from domains.policies.conditions import CompiledCondition, compile_condition, evaluate_all, read_facts
 from spine.contracts.enums import EvaluationOutcome, RuleMode, RulePhase, Scope
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
 from spine.contracts.governance import CreatePolicyRule, RetirePolicyRule, UpdatePolicyRule
@@ -32,6 +27,8 @@ FACT_MODEL: Final = digest("\n".join(f"{fact.name}:{fact.type}:{fact.phase}" for
 # Payloads need a permission of their own; what a verdict shows of them is their digest.
 PAYLOAD_FACTS: Final = frozenset({"step.input", "step.output"})
 
+Condition = CompiledCondition | ConditionInvalid
+
 SCOPE_FACTS: Final = {Scope.AGENT: "run.agent_id", Scope.PROJECT: "run.project_id"}
 OUTCOMES: Final = {
     RuleMode.BLOCK: EvaluationOutcome.BLOCK,
@@ -48,13 +45,25 @@ BI_POLICY_001: Final = Invariant(
 
 def judge(rules: Sequence[ActiveRule], phase: RulePhase, subjects: Sequence[Subject]) -> list[RuleVerdict]:
     """Evaluate the rules of this phase whose scope covers the subjects; a rule that covers none gives no verdict."""
-    prepared = [(subject, activate(subject.facts)) for subject in subjects]
-    verdicts: list[RuleVerdict] = []
-    for rule in rules:
-        if rule.phase is phase and rule.mode in OUTCOMES:
-            covered = [pair for pair in prepared if _covers(rule, pair[0].facts)]
-            verdicts.extend(_verdicts(rule, covered))
-    return verdicts
+    judged = [Judged(rule, _condition(rule), []) for rule in rules if rule.phase is phase and rule.mode in OUTCOMES]
+    for subject in subjects if judged else ():
+        _ask([one for one in judged if _covers(one.rule, subject.facts)], subject)
+    return [verdict for one in judged for verdict in _verdicts(one)]
+
+
+class Judged(Struct, frozen=True):
+    """A rule, its condition or what is wrong with it, and what it says of each subject that it covers."""
+
+    rule: ActiveRule
+    condition: Condition
+    answers: list[tuple[Subject, bool | str]]
+
+
+def _condition(rule: ActiveRule) -> Condition:
+    try:
+        return compile_condition(rule.condition)
+    except ConditionInvalid as error:  # written under another fact model
+        return error
 
 
 def _covers(rule: ActiveRule, facts: Mapping[str, FactValue]) -> bool:
@@ -62,35 +71,44 @@ def _covers(rule: ActiveRule, facts: Mapping[str, FactValue]) -> bool:
     return fact is None or facts.get(fact) == rule.scope_id
 
 
-def _verdicts(rule: ActiveRule, subjects: Sequence[tuple[Subject, Activation]]) -> list[RuleVerdict]:
+def _ask(judged: Sequence[Judged], subject: Subject) -> None:
+    """Have the rules' conditions evaluated over a subject's facts, all at once."""
+    conditions = [one.condition for one in judged if isinstance(one.condition, CompiledCondition)]
+    answers = iter(evaluate_all(conditions, subject.facts))
+    for one in judged:
+        said = one.condition.message if isinstance(one.condition, ConditionInvalid) else next(answers)
+        one.answers.append((subject, said))
+
+
+def _verdicts(judged: Judged) -> list[RuleVerdict]:
     """One verdict for each subject that is not allowed, then one for all that are."""
-    try:
-        condition = compile_condition(rule.condition)
-    except ConditionInvalid as error:  # written under another fact model
-        return [_verdict(rule, None, subject, EvaluationOutcome.ERROR, error.message) for subject, _ in subjects]
+    rule, condition = judged.rule, judged.condition
     verdicts: list[RuleVerdict] = []
     allowed: list[Subject] = []
-    for subject, activation in subjects:
-        held = evaluate(condition, activation)
+    for subject, held in judged.answers:
         if held is False:
             allowed.append(subject)
         elif held is True:
             verdicts.append(_verdict(rule, condition, subject, OUTCOMES[rule.mode], f"{_shown(rule.condition)} held"))
         else:
-            verdicts.append(_verdict(rule, condition, subject, EvaluationOutcome.ERROR, str(held)))
+            verdicts.append(_verdict(rule, condition, subject, EvaluationOutcome.ERROR, held))
     return [*verdicts, _allowed(rule, condition, allowed)] if allowed else verdicts
 
 
 def _verdict(
-    rule: ActiveRule, condition: CompiledCondition | None, subject: Subject, outcome: EvaluationOutcome, reason: str
+    rule: ActiveRule, condition: Condition, subject: Subject, outcome: EvaluationOutcome, reason: str
 ) -> RuleVerdict:
-    facts = "{}" if condition is None else _facts_json(condition, subject)
     return RuleVerdict(
-        rule=rule, outcome=outcome, count=1, step_index=subject.step_index, facts=facts, reason=_shown(reason)
+        rule=rule,
+        outcome=outcome,
+        count=1,
+        step_index=subject.step_index,
+        facts=_facts_json(condition, subject),
+        reason=_shown(reason),
     )
 
 
-def _allowed(rule: ActiveRule, condition: CompiledCondition, subjects: Sequence[Subject]) -> RuleVerdict:
+def _allowed(rule: ActiveRule, condition: Condition, subjects: Sequence[Subject]) -> RuleVerdict:
     only = subjects[0] if len(subjects) == 1 else None
     return RuleVerdict(
         rule=rule,
@@ -102,8 +120,8 @@ def _allowed(rule: ActiveRule, condition: CompiledCondition, subjects: Sequence[
     )
 
 
-def _facts_json(condition: CompiledCondition, subject: Subject) -> str:
-    facts = read_facts(condition, subject.facts)
+def _facts_json(condition: Condition, subject: Subject) -> str:
+    facts = {} if isinstance(condition, ConditionInvalid) else read_facts(condition, subject.facts)
     return json_text({name: _shown_fact(name, value) for name, value in facts.items()})
 
 

@@ -51,7 +51,7 @@ def build_record(ids: tuple[bytes, bytes, bytes], times: tuple[int, int], **fiel
 def _check_id(value: bytes, length: int, name: str) -> None:
     if len(value) != length:
         raise Unreadable(f"the {name} is not {length} bytes")
-    if not any(value):
+    if value == bytes(length):
         raise Unreadable(f"the {name} is all zero")
 
 

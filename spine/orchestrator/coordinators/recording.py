@@ -183,19 +183,25 @@ class Recording:
             run = structs.replace(run, evidence_head=evidence_genesis(self.tenant_id, run.id))
         self.runs[run.id] = run
 
-    def chain(self, run: RunRow, record: EvidenceRecord) -> RunRow:
-        """Append a record to the run's evidence chain; returns the run with its new head."""
-        linked = structs.replace(record, evidence_index=run.evidence_count, evidence_hash=GENESIS)
-        linked = structs.replace(linked, evidence_hash=evidence_hash(linked, run.evidence_head))
-        if isinstance(linked, EvaluationRecord):
-            self.evaluations.append(linked)
-        elif isinstance(linked, BreachRecord):
-            self.breaches.append(linked)
-        else:
-            self.decisions.append(linked)
-        changed = structs.replace(run, evidence_count=run.evidence_count + 1, evidence_head=linked.evidence_hash)
+    def chain(self, run: RunRow, records: Sequence[EvidenceRecord]) -> RunRow:
+        """Append records to the run's evidence chain; returns the run with its new head."""
+        count, head = run.evidence_count, run.evidence_head
+        for record in records:
+            linked = structs.replace(record, evidence_index=count)
+            head = evidence_hash(linked, head)
+            self._keep(structs.replace(linked, evidence_hash=head))
+            count += 1
+        changed = structs.replace(run, evidence_count=count, evidence_head=head)
         self.runs[run.id] = changed
         return changed
+
+    def _keep(self, record: EvidenceRecord) -> None:
+        if isinstance(record, EvaluationRecord):
+            self.evaluations.append(record)
+        elif isinstance(record, BreachRecord):
+            self.breaches.append(record)
+        else:
+            self.decisions.append(record)
 
     def changed_runs(self) -> list[RunRow]:
         """The runs that differ from what is stored."""
@@ -333,9 +339,27 @@ def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_has
     return structs.replace(record, step_hash=step_hash(record))
 
 
-KNOWN_FIELDS = tuple(name for name in KnownStep.__struct_fields__ if name != "run_key")
-
-
 def _known(record: StepRecord) -> KnownStep:
-    fields = structs.asdict(record)
-    return KnownStep(run_key=None, **{name: fields[name] for name in KNOWN_FIELDS})
+    return KnownStep(
+        trace_id=record.trace_id,
+        step_index=record.step_index,
+        span_id=record.span_id,
+        parent_span_id=record.parent_span_id,
+        name=record.name,
+        kind=record.kind,
+        skill_name=record.skill_name,
+        status=record.status,
+        outcome_code=record.outcome_code,
+        status_message=record.status_message,
+        started_ns=record.started_ns,
+        ended_ns=record.ended_ns,
+        provider=record.provider,
+        provider_type=record.provider_type,
+        model=record.model,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        cost_micro_usd=record.cost_micro_usd,
+        span_digest=record.span_digest,
+        step_hash=record.step_hash,
+        run_key=None,
+    )

@@ -4,7 +4,7 @@ Facts that are running totals are judged when a run ends; a later, corrected tot
 verdict counts, so the order in which spans arrived never decides.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -34,7 +34,7 @@ from spine.contracts.ports import (
     Subject,
     TenantPrice,
 )
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord
+from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, EvidenceRecord
 from spine.orchestrator.coordinators.recording import Recording, RecordingPorts
 from spine.orchestrator.coordinators.run_facts import identity_facts, measure_of, total_facts
 from spine.orchestrator.coordinators.run_standing import READING_RISK, History, Standing, raised, verdict_risk
@@ -45,6 +45,7 @@ from spine.storage.sessions import WriteSession
 
 DECISIONS = {EvaluationOutcome.WARN: DecisionOutcome.WARNED, EvaluationOutcome.BLOCK: DecisionOutcome.BLOCKED}
 WITH_INCIDENT = frozenset({Consequence.INCIDENT, Consequence.ABORT})
+UNREMARKABLE = frozenset({EvaluationOutcome.ALLOW, EvaluationOutcome.AUDIT})
 REFUSING = frozenset({EvaluationOutcome.BLOCK, EvaluationOutcome.ERROR})
 
 
@@ -132,28 +133,38 @@ class RunGovernance:
 
     def follow(self, run: RunRow, verdicts: Iterable[RuleVerdict]) -> RunRow:
         """Record verdicts with their decisions, signals, incidents and risk."""
-        recording, ports, now = self._recording, self._ports, self._recording.now
+        recording, standing = self._recording, self._standing(run)
+        records: list[EvidenceRecord] = []
+        risk, violated = run.risk_level, run.policy_violation
         for verdict in verdicts:
             if verdict.rule.phase is not RulePhase.RUN_END:
-                self._standing(run).hear(verdict)
-            run = recording.chain(run, _evaluation(run, verdict, recording))
-            signal = ports.signals.for_verdict(recording.tenant_id, run, verdict, now)
-            if signal is not None:
-                recording.signals.append(signal)
-            if verdict.outcome in DECISIONS:
-                decision = (DecisionType.POLICY_EVALUATION, DECISIONS[verdict.outcome])
-                subject = (verdict.rule.rule_id, verdict.rule.name, verdict.reason)
-                run = recording.chain(run, _decision(run, decision, subject, recording))
-            blocked = verdict.outcome is EvaluationOutcome.BLOCK
-            if blocked and verdict.rule.consequence in WITH_INCIDENT:
-                recording.incidents.append(ports.incidents.for_policy(run.id, run.agent_name, verdict, now))
-                if self._history.final(run.id, verdict.rule.rule_id) is not None:
-                    cause = IncidentCause(run.id, IncidentTrigger.POLICY, verdict.rule.rule_id)
-                    recording.brought_back.append(cause)
-            risk = raised(run, verdict_risk(verdict.outcome))
-            run = structs.replace(run, risk_level=risk, policy_violation=run.policy_violation or blocked)
-            recording.runs[run.id] = run
+                standing.hear(verdict)
+            records.append(_evaluation(run, verdict, recording))
+            if verdict.outcome in UNREMARKABLE:
+                continue
+            records.extend(self._follow_remarkable(run, verdict))
+            risk = raised(risk, verdict_risk(verdict.outcome))
+            violated |= verdict.outcome is EvaluationOutcome.BLOCK
+        if not records:
+            return run
+        run = recording.chain(run, records)
+        run = structs.replace(run, risk_level=risk, policy_violation=violated)
+        recording.runs[run.id] = run
         return run
+
+    def _follow_remarkable(self, run: RunRow, verdict: RuleVerdict) -> Iterator[EvidenceRecord]:
+        """Record a verdict's signal and incident; gives its decision, which stands after it in the evidence."""
+        recording, ports, rule = self._recording, self._ports, verdict.rule
+        signal = ports.signals.for_verdict(recording.tenant_id, run, verdict, recording.now)
+        if signal is not None:
+            recording.signals.append(signal)
+        if verdict.outcome in DECISIONS:
+            decision = (DecisionType.POLICY_EVALUATION, DECISIONS[verdict.outcome])
+            yield _decision(run, decision, (rule.rule_id, rule.name, verdict.reason), recording)
+        if verdict.outcome is EvaluationOutcome.BLOCK and rule.consequence in WITH_INCIDENT:
+            recording.incidents.append(ports.incidents.for_policy(run.id, run.agent_name, verdict, recording.now))
+            if self._history.final(run.id, rule.rule_id) is not None:
+                recording.brought_back.append(IncidentCause(run.id, IncidentTrigger.POLICY, rule.rule_id))
 
     def measure(self, run: RunRow) -> tuple[RunRow, list[LimitReading]]:
         """Measure a run against its limits; what changed since is recorded."""
@@ -177,7 +188,7 @@ class RunGovernance:
         if reading.level == (known.level if known else None):
             return run
         level = reading.level or (known.level if known else LimitLevel.NEAR)
-        run = recording.chain(run, _breach(run, reading, level, recording))
+        run = recording.chain(run, [_breach(run, reading, level, recording)])
         if reading.level is None:
             return run
         context = ports.signals.context_of(reading)
@@ -186,7 +197,7 @@ class RunGovernance:
             recording.signals.append(signal)
         if reading.level is LimitLevel.BREACH:
             run = self._follow_breach(run, reading)
-        run = structs.replace(run, risk_level=raised(run, READING_RISK[reading.level]))
+        run = structs.replace(run, risk_level=raised(run.risk_level, READING_RISK[reading.level]))
         recording.runs[run.id] = run
         return run
 
@@ -195,7 +206,7 @@ class RunGovernance:
         if limit.consequence is Consequence.ABORT:
             decision = (DecisionType.LIMIT_ENFORCEMENT, DecisionOutcome.STOPPED)
             subject = (limit.limit_id, limit.name, f"{reading.value} is more than {limit.max_value}")
-            run = recording.chain(run, _decision(run, decision, subject, recording))
+            run = recording.chain(run, [_decision(run, decision, subject, recording)])
         if limit.consequence in WITH_INCIDENT:
             opened = self._ports.incidents.for_limit(run.id, run.agent_name, reading, recording.now)
             recording.incidents.append(opened)

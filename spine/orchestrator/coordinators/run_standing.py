@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from spine.contracts.enums import EvaluationOutcome, LimitLevel, RiskLevel, RunStatus
-from spine.contracts.ports import LimitReading, RuleVerdict, RunRow
+from spine.contracts.ports import LimitReading, RuleVerdict
 from spine.contracts.records import BreachRecord, EvaluationRecord
 
 RISKS = tuple(RiskLevel)
@@ -99,6 +99,6 @@ def _severity(outcome: EvaluationOutcome) -> int:
     return RISKS.index(verdict_risk(outcome))
 
 
-def raised(run: RunRow, to: RiskLevel) -> RiskLevel:
-    """The run's risk, at least `to`."""
-    return max(run.risk_level, to, key=RISKS.index)
+def raised(risk: RiskLevel, to: RiskLevel) -> RiskLevel:
+    """The risk, at least `to`."""
+    return max(risk, to, key=RISKS.index)

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 import pytest
 
-from domains.policies.conditions import activate, compile_condition, evaluate, read_facts
+from domains.policies.conditions import activate, compile_condition, evaluate, evaluate_all, read_facts
 from domains.policies.engine_patterns import MAX_PATTERN_SIZE, pattern_size
 from spine.contracts.enums import RulePhase
 from spine.contracts.errors import ConditionInvalid, ErrorCode
@@ -165,6 +166,39 @@ class TestEvaluation:
         subject = activate({"run.model": "m", "run.step_count": 3})
         assert evaluate(compile_condition('run.model == "m"'), subject) is True
         assert evaluate(compile_condition("run.step_count == 3"), subject) is True
+
+
+class TestEvaluationOfAll:
+    FACTS: ClassVar[dict[str, FactValue]] = {"run.model": "m", "run.step_count": 0, "run.goal": "a" * 100}
+    DECIDED = ('run.model == "m"', "run.step_count > 3 // few are not", '["x", "m"].exists(w, run.model == w)')
+
+    @pytest.mark.parametrize(
+        "texts",
+        [
+            (),
+            DECIDED,
+            DECIDED * 30,
+            (*DECIDED, "1 / run.step_count > 0"),
+            (*DECIDED, 'run.agent_id == "unknown"'),
+            (*DECIDED * 20, "1 / run.step_count > 0", *DECIDED),
+        ],
+        ids=["none", "decided", "more than one program holds", "failing", "of an absent fact", "failing among many"],
+    )
+    def test_is_what_each_says_alone(self, texts: tuple[str, ...]) -> None:
+        conditions = [compile_condition(text) for text in texts]
+        subject = activate(self.FACTS)
+        assert evaluate_all(conditions, self.FACTS) == [evaluate(one, subject) for one in conditions]
+
+    def test_a_condition_that_is_too_long_for_its_facts_leaves_the_others_decided(self) -> None:
+        slow = compile_condition('step.input.matches("(a|b)*a(a|b){100}c")')
+        fast = compile_condition("run.step_count == 3")
+        late, held = evaluate_all([slow, fast], {"step.input": "ab" * 5_000_000, "run.step_count": 3})
+        assert "too long" in str(late)
+        assert held is True
+
+    def test_a_fact_that_no_condition_reads_may_be_unreadable(self) -> None:
+        condition = compile_condition('run.model == "m"')
+        assert evaluate_all([condition], {"run.model": "m", "run.goal": "\ud800"}) == [True]
 
 
 TEN = "[0,0,0,0,0,0,0,0,0,0]"
