@@ -276,7 +276,7 @@ def answer_to(error: Exception, operation: str, request_id: str) -> HocError:
     if isinstance(error, (BadValue, UnicodeEncodeError)):  # such as U+0000, or a number beyond 64 bits
         log.info("operation.unstorable", **facts)
         return ValidationFailed("a value is out of range, or holds what is not text")
-    if isinstance(error, (*TEMPORARY, *UNREACHABLE, TimeoutError)):
+    if isinstance(error, (*TEMPORARY, *UNREACHABLE, TimeoutError, StaleStatement)):  # stale again: a newer database
         log.warning("operation.unavailable", **facts, reason=str(error))
         return Unavailable("the database did not answer in time")
     log.error("operation.crashed", **facts, exc_info=error)

@@ -132,18 +132,29 @@ class WriteSession(ReadSession):
         """Insert many rows in one statement and answer how many were written."""
         if not insert.rows:
             return 0
-        sql, columns = insert_statement(insert)
+        sql, rows = insert_statement(insert)
         self.statements += 1
         self.round_trips += 1
-        status = await self._connection.execute(sql, self.tenant_id, *columns)
+        try:
+            status = await self._connection.execute(sql, self.tenant_id, rows)
+        except asyncpg.DatatypeMismatchError as error:
+            raise await self._outdated() from error
         return int(status.rpartition(" ")[2])
 
     async def insert_new(self, insert: InsertRows) -> list[UUID]:
         """Insert many rows in one statement; the `id` of each that was written, not of those that were left out."""
-        sql, columns = insert_statement(insert)
+        sql, rows = insert_statement(insert)
         self.statements += 1
         self.round_trips += 1
-        return [row[0] for row in await self._connection.fetch(f"{sql} RETURNING id", self.tenant_id, *columns)]
+        try:
+            return [row[0] for row in await self._connection.fetch(f"{sql} RETURNING id", self.tenant_id, rows)]
+        except asyncpg.DatatypeMismatchError as error:
+            raise await self._outdated() from error
+
+    async def _outdated(self) -> StaleStatement:
+        """The rows of a table are not what they were when the connection first wrote some: it is to look again."""
+        await self._connection.reload_schema_state()
+        return StaleStatement("a table has changed")
 
     async def recover(self) -> None:
         """A write has no savepoint: its failure is the transaction's."""

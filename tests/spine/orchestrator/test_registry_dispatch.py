@@ -309,13 +309,21 @@ class TestWrites:
             assert await audits(registry.execute, principal) == []
 
 
+async def audited(ctx: WriteContext, request: Text) -> str:
+    ctx.record(AuditEvent(event_type="Tried", entity_type=AuditEntityType.OPERATION, entity_id="x"))
+    return request.text
+
+
 class TestMigrationsWhileServing:
     """A column of another type makes a cached statement fail once: it is run again, unnoticed."""
 
     async def alter(self, superuser: dict[str, Any], kind: str) -> None:
+        await self.change(superuser, f"tenants ALTER COLUMN slug TYPE {kind}")
+
+    async def change(self, superuser: dict[str, Any], change: str) -> None:
         connection = await asyncpg.connect(**superuser)
         try:
-            await connection.execute(f"ALTER TABLE tenants ALTER COLUMN slug TYPE {kind}")
+            await connection.execute(f"ALTER TABLE {change}")
         finally:
             await connection.close()
 
@@ -350,3 +358,31 @@ class TestMigrationsWhileServing:
         finally:
             await self.alter(superuser, "text")
         assert [event for event, *_ in await audits(registry.execute, principal)] == ["Tried", "Tried"]
+
+    async def test_a_write_of_rows_to_a_changed_table_is_run_again_and_writes_once(
+        self, runtime: Runtime, principal: Principal, superuser: dict[str, Any]
+    ) -> None:
+        registry = registry_with(runtime, writing(audited))
+        (await registry.execute("test.write", Text("x"), principal)).unwrap()
+        try:
+            await self.change(superuser, "audit_ledger ALTER COLUMN request_id TYPE varchar(99)")
+            (await registry.execute("test.write", Text("x"), principal)).unwrap()
+        finally:
+            await self.change(superuser, "audit_ledger ALTER COLUMN request_id TYPE text")
+        (await registry.execute("test.write", Text("x"), principal)).unwrap()
+        assert [event for event, *_ in await audits(registry.execute, principal)] == ["Tried"] * 3
+
+    async def test_a_table_with_a_column_that_the_program_does_not_know_is_for_a_newer_one_to_write(
+        self, runtime: Runtime, principal: Principal, superuser: dict[str, Any]
+    ) -> None:
+        registry = registry_with(runtime, writing(audited))
+        (await registry.execute("test.write", Text("x"), principal)).unwrap()
+        try:
+            await self.change(superuser, "audit_ledger ADD COLUMN newer text")
+            result = await registry.execute("test.write", Text("x"), principal)
+        finally:
+            await self.change(superuser, "audit_ledger DROP COLUMN newer")
+        assert result.error is not None
+        assert result.error.code is ErrorCode.UNAVAILABLE
+        (await registry.execute("test.write", Text("x"), principal)).unwrap()
+        assert [event for event, *_ in await audits(registry.execute, principal)] == ["Tried"] * 2

@@ -1,13 +1,11 @@
 """Statements to SQL: compiled once, parameters by name, several SELECTs as one, whole tables in one INSERT."""
 
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, func, insert, literal, select, update
 
 from domains.account.tables import tenants
-from domains.activity.tables import runs
 from domains.controls.tables import limits
 from domains.logs.tables import traces
 from spine.bootstrap import Runtime
@@ -94,13 +92,17 @@ class TestInserting:
         texts = {insert_statement(InsertRows(traces, columns, [("a", 1)] * rows))[0] for rows in (1, 500)}
         assert len(texts) == 1
 
-    def test_types_every_column_as_the_table_has_it(self) -> None:
-        sql, columns = insert_statement(InsertRows(runs, ("id", "goal", "started_ns"), [(uuid4(), "x", 1)]))
+    def test_takes_rows_of_the_table_and_the_tenant_beside_them(self) -> None:
+        columns = ("head_hash", "trace_id")
+        sql, rows = insert_statement(InsertRows(traces, columns, [(b"h", "a"), (b"i", "b")]))
         assert sql == (
-            "INSERT INTO runs (tenant_id, id, goal, started_ns) "
-            "SELECT $1::uuid, * FROM unnest($2::UUID[], $3::TEXT[], $4::BIGINT[])"
+            "INSERT INTO traces (tenant_id, head_hash, trace_id) "
+            "SELECT $1::uuid, r.head_hash, r.trace_id FROM unnest($2::traces[]) r"
         )
-        assert [len(column) for column in columns] == [1, 1, 1]
+        places = {name: place for place, name in enumerate(traces.c.keys())}
+        assert [(row[places["trace_id"]], row[places["head_hash"]]) for row in rows] == [("a", b"h"), ("b", b"i")]
+        assert {row[places["tenant_id"]] for row in rows} == {None}
+        assert {len(row) for row in rows} == {len(places)}
 
     def test_a_single_row_needs_no_unnesting(self) -> None:
         one = compiled(insert(tenants))
