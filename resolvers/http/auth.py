@@ -27,14 +27,18 @@ MOST: Final = 10_000
 MAX_KEY: Final = 200
 
 
+Refusal = type[Unauthenticated]
+"""A refusal is kept by its class: an error that was raised holds what the request it ended had in its hands."""
+
+
 class Authenticator:
     """Principals by key, each kept for a moment."""
 
     def __init__(self, runtime: Runtime, clock: Callable[[], float] = time.monotonic) -> None:
         self._runtime = runtime
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, Principal | HocError]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Future[Principal | HocError]] = {}
+        self._known: OrderedDict[bytes, tuple[float, Principal | Refusal]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Future[Principal | Refusal | HocError]] = {}
 
     @property
     def stopping(self) -> bool:
@@ -54,14 +58,13 @@ class Authenticator:
     async def holder(self, presented: str, request_id: str) -> Principal:
         """Whose key this is; raises what `principal` does."""
         digest = hashlib.sha256(presented.encode()).digest()
-        until, found = self._known.get(digest, (0.0, None))
-        if found is None or until <= self._clock():
-            found = await self._asked_once(presented, digest, request_id)
-        if isinstance(found, HocError):
-            raise found
-        return found
+        until, known = self._known.get(digest, (0.0, Unauthenticated))
+        found = known if self._clock() < until else await self._asked_once(presented, digest, request_id)
+        if isinstance(found, Principal):
+            return found
+        raise found
 
-    async def _asked_once(self, presented: str, digest: bytes, request_id: str) -> Principal | HocError:
+    async def _asked_once(self, presented: str, digest: bytes, request_id: str) -> Principal | Refusal | HocError:
         """What the database says of a key; all who ask at once, such as the sockets of one key, share the answer."""
         asking = self._asking.get(digest)
         if asking is None:
@@ -69,15 +72,16 @@ class Authenticator:
             asking.add_done_callback(lambda _: self._asking.pop(digest))
         return await asyncio.shield(asking)
 
-    async def _ask(self, presented: str, digest: bytes, request_id: str) -> Principal | HocError:
+    async def _ask(self, presented: str, digest: bytes, request_id: str) -> Principal | Refusal | HocError:
         asked_at = self._clock()
         result = await self._runtime.registry.execute(
             "api_keys.authenticate", Authenticate(presented), None, request_id=request_id
         )
-        if result.error is not None and not isinstance(result.error, Unauthenticated):
-            return result.error
-        found: Principal | HocError = result.error or result.unwrap()
-        keep = KEEP_REFUSAL_S if result.error is not None else KEEP_S
+        error = result.error
+        if error is not None and not isinstance(error, Unauthenticated):
+            return error
+        found: Principal | Refusal = result.unwrap() if error is None else type(error)
+        keep = KEEP_S if error is None else KEEP_REFUSAL_S
         self._known[digest] = (asked_at + keep, found)
         self._known.move_to_end(digest)
         if len(self._known) > MOST:
