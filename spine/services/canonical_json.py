@@ -22,6 +22,11 @@ def canonical(record: Mapping[str, Scalar]) -> bytes:
     return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
+def exact(number: int) -> int | str:
+    """An integer as JSON readers keep it: beyond what they hold exactly, its decimal text."""
+    return number if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER else str(number)
+
+
 def digest(content: bytes) -> bytes:
     """SHA-256 of exact bytes."""
     return hashlib.sha256(content).digest()

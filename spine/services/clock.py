@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], datetime]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def system_clock() -> datetime:
@@ -25,4 +26,4 @@ def to_ns(instant: datetime) -> int:
 
 def to_us(instant: datetime) -> int:
     """An instant as Unix microseconds, exactly."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    return (instant - EPOCH) // MICROSECOND

@@ -4,15 +4,19 @@ Every hash is SHA-256 over a domain tag and the canonical JSON of *all* fields o
 so a record of one kind can never stand for another. Writing and verifying call the same functions.
 """
 
-from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-import msgspec
 import orjson
 
-from spine.contracts.records import EvidenceRecord, SealRecord, StepRecord
-from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar, canonical, digest
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EvaluationRecord,
+    EvidenceRecord,
+    SealRecord,
+    StepRecord,
+)
+from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar, canonical, digest, exact
 from spine.services.clock import to_us
 
 GENESIS = bytes(32)
@@ -79,36 +83,83 @@ def step_hash(step: StepRecord) -> bytes:
 
 
 def evidence_hash(record: EvidenceRecord, prev_hash: bytes) -> bytes:
-    """The hash of an evidence record after the one before it."""
-    return digest(EVIDENCE_TAG + canonical(_plain(record, "evidence_hash") | {"prev_hash": prev_hash.hex()}))
+    """The hash of an evidence record after the one before it; written out as `step_hash` is, for the same reason."""
+    if isinstance(record, EvaluationRecord):
+        written = _evaluation(record, prev_hash)
+    elif isinstance(record, BreachRecord):
+        written = _breach(record, prev_hash)
+    else:
+        written = _decision(record, prev_hash)
+    return digest(EVIDENCE_TAG + orjson.dumps(written))
 
 
 def seal_hash(seal: SealRecord) -> bytes:
     """The hash of a seal: over every field but the hash itself."""
-    return digest(SEAL_TAG + canonical(_plain(seal, "seal_hash")))
-
-
-def _plain(record: msgspec.Struct, omitted: str) -> dict[str, Scalar]:
-    """A record's fields as canonical JSON values, with its kind."""
-    plain: dict[str, Scalar] = {
-        name: _scalar(getattr(record, name)) for name in _names(type(record)) if name != omitted
+    written = {
+        "evidence_count": exact(seal.evidence_count),
+        "evidence_head": seal.evidence_head.hex(),
+        "prev_seal_hash": seal.prev_seal_hash.hex(),
+        "record": "SealRecord",
+        "run_key": str(seal.run_key),
+        "run_record": seal.run_record.hex(),
+        "sealed_at": str(to_us(seal.sealed_at)),
+        "step_count": exact(seal.step_count),
+        "step_hashes": seal.step_hashes.hex(),
+        "version": exact(seal.version),
     }
-    plain["record"] = type(record).__name__
-    return plain
+    return digest(SEAL_TAG + orjson.dumps(written))
 
 
-@lru_cache(maxsize=16)
-def _names(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return kind.__struct_fields__
+def _evaluation(record: EvaluationRecord, prev_hash: bytes) -> dict[str, Scalar]:
+    return {
+        "count": exact(record.count),
+        "evaluated_at": str(to_us(record.evaluated_at)),
+        "evidence_index": exact(record.evidence_index),
+        "facts": record.facts,
+        "id": str(record.id),
+        "outcome": record.outcome,
+        "phase": record.phase,
+        "prev_hash": prev_hash.hex(),
+        "reason": record.reason,
+        "record": "EvaluationRecord",
+        "rule_digest": record.rule_digest.hex(),
+        "rule_id": str(record.rule_id),
+        "rule_name": record.rule_name,
+        "rule_version": exact(record.rule_version),
+        "run_key": str(record.run_key),
+        "step_index": None if record.step_index is None else exact(record.step_index),
+    }
 
 
-def _scalar(value: Any) -> Scalar:
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int):
-        return value if -(2**53) < value < 2**53 else str(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, UUID):
-        return str(value)
-    return str(to_us(value))
+def _breach(record: BreachRecord, prev_hash: bytes) -> dict[str, Scalar]:
+    return {
+        "breached_at": str(to_us(record.breached_at)),
+        "breached_value": exact(record.breached_value),
+        "cleared": record.cleared,
+        "evidence_index": exact(record.evidence_index),
+        "id": str(record.id),
+        "level": record.level,
+        "limit_id": str(record.limit_id),
+        "limit_name": record.limit_name,
+        "limit_type": record.limit_type,
+        "prev_hash": prev_hash.hex(),
+        "record": "BreachRecord",
+        "run_key": str(record.run_key),
+        "threshold_value": exact(record.threshold_value),
+    }
+
+
+def _decision(record: DecisionRecord, prev_hash: bytes) -> dict[str, Scalar]:
+    return {
+        "decided_at": str(to_us(record.decided_at)),
+        "decision_type": record.decision_type,
+        "evidence_index": exact(record.evidence_index),
+        "id": str(record.id),
+        "outcome": record.outcome,
+        "prev_hash": prev_hash.hex(),
+        "reason": record.reason,
+        "record": "DecisionRecord",
+        "run_key": str(record.run_key),
+        "subject_id": str(record.subject_id),
+        "subject_name": record.subject_name,
+    }

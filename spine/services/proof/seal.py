@@ -7,16 +7,18 @@ A run's record holds every field of its row but those that may change without a 
 through the steps' digests, `attributes` as its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
+import orjson
 from msgspec import structs
 
 from spine.contracts.ports import RunRow
 from spine.contracts.records import SealRecord
-from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar, canonical, digest
+from spine.services.canonical_json import Scalar, digest, exact
 from spine.services.clock import to_us
 from spine.services.proof.hashing import GENESIS, seal_hash
 
@@ -34,11 +36,39 @@ LEFT_OUT = frozenset(
     },
 )
 SEALED_FIELDS = tuple(name for name in RunRow.__struct_fields__ if name not in LEFT_OUT)
+WRITTEN = tuple(sorted(SEALED_FIELDS))
+"""In the order of canonical JSON."""
+
+
+def _writer(name: str, kind: Any) -> Callable[[Any], Scalar] | None:
+    """How a field of this type becomes JSON; None for what is JSON already."""
+    if name.endswith("_ns"):
+        return str
+    if name == "attributes":
+        return lambda value: digest(value).hex()
+    kinds = get_args(kind) or (kind,)
+    return next((written for of, written in BY_TYPE.items() if of in kinds), None)
+
+
+BY_TYPE: dict[Any, Callable[[Any], Scalar]] = {
+    int: exact,
+    bytes: bytes.hex,
+    UUID: str,
+    datetime: lambda value: str(to_us(value)),
+}
+TYPES = get_type_hints(RunRow)
+WRITERS = tuple((name, written) for name in WRITTEN if (written := _writer(name, TYPES[name])) is not None)
+_values = attrgetter(*WRITTEN)
 
 
 def run_record(run: RunRow) -> bytes:
     """The run's sealed fields as canonical JSON: times as decimal strings, bytes as SHA-256 hex or as their hex."""
-    return canonical({name: _scalar(name, getattr(run, name)) for name in SEALED_FIELDS})
+    record = dict(zip(WRITTEN, _values(run), strict=True))
+    for name, written in WRITERS:
+        value = record[name]
+        if value is not None and type(value) is not str:  # text, which only an edit can have put there, is text
+            record[name] = written(value)
+    return orjson.dumps(record)
 
 
 def needs_seal(run: RunRow, previous: SealRecord | None, new_hashes: Sequence[bytes]) -> bool:
@@ -69,15 +99,3 @@ def build_seal(run: RunRow, previous: SealRecord | None, new_hashes: Sequence[by
         sealed_at=now,
     )
     return structs.replace(seal, seal_hash=seal_hash(seal))
-
-
-def _scalar(name: str, value: Any) -> Scalar:
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int):
-        return str(value) if name.endswith("_ns") or abs(value) > MAX_SAFE_INTEGER else value
-    if isinstance(value, bytes):
-        return digest(value).hex() if name == "attributes" else value.hex()
-    if isinstance(value, UUID):
-        return str(value)
-    return str(to_us(value))

@@ -1,7 +1,9 @@
 """What is hashed is RFC 8785, and every field is in it."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 import rfc8785
@@ -9,9 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepRecord
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EvaluationRecord,
+    EvidenceRecord,
+    SealRecord,
+    StepRecord,
+)
 from spine.services.canonical_json import MAX_SAFE_INTEGER, canonical
-from spine.services.proof.hashing import GENESIS, STEP_TAG, evidence_genesis, evidence_hash, seal_hash, step_hash
+from spine.services.clock import to_us
+from spine.services.proof.hashing import (
+    EVIDENCE_TAG,
+    GENESIS,
+    SEAL_TAG,
+    STEP_TAG,
+    evidence_genesis,
+    evidence_hash,
+    seal_hash,
+    step_hash,
+)
 from tests.spine.services.proof.records import TENANT, make_evidence, make_sealed, make_step, tampered
 
 SCALARS = st.none() | st.booleans() | st.text() | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER)
@@ -58,7 +77,34 @@ class TestStepHash:
             step_hash(step)
 
 
+def written(value: Any) -> Any:
+    """A value of a record as it is hashed: bytes as hex, instants as microseconds, large integers as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return str(to_us(value))
+    if isinstance(value, UUID) or (isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER):
+        return str(value)
+    return value
+
+
+def fields(record: EvidenceRecord | SealRecord, own_hash: str) -> dict[str, Any]:
+    """Every field of a record but its own hash, and what kind of record it is."""
+    names = [name for name in type(record).__struct_fields__ if name != own_hash]
+    return {name: written(getattr(record, name)) for name in names} | {"record": type(record).__name__}
+
+
 class TestEvidenceHash:
+    @pytest.mark.parametrize("index", [0, 1, 2])
+    @given(text=st.text(), number=st.integers(-(2**63), 2**63 - 1))
+    def test_is_sha_256_of_tag_and_rfc_8785_of_all_other_fields(self, index: int, text: str, number: int) -> None:
+        record = make_evidence(make_sealed().run, 3)[index]
+        names = {"reason", "rule_name", "limit_name", "facts"} & set(type(record).__struct_fields__)
+        numbers = {"count", "breached_value", "evidence_index"} & set(type(record).__struct_fields__)
+        record = structs.replace(record, **dict.fromkeys(names, text), **dict.fromkeys(numbers, number))
+        whole = fields(record, "evidence_hash") | {"prev_hash": GENESIS.hex()}
+        assert evidence_hash(record, GENESIS) == hashlib.sha256(EVIDENCE_TAG + rfc8785.dumps(whole)).digest()
+
     @pytest.mark.parametrize(
         ("index", "field"),
         [
@@ -80,6 +126,10 @@ class TestEvidenceHash:
 
 
 class TestSealHash:
+    def test_is_sha_256_of_tag_and_rfc_8785_of_all_other_fields(self) -> None:
+        seal = make_sealed().seals[0]
+        assert seal.seal_hash == hashlib.sha256(SEAL_TAG + rfc8785.dumps(fields(seal, "seal_hash"))).digest()
+
     @pytest.mark.parametrize("field", [name for name in SealRecord.__struct_fields__ if name != "seal_hash"])
     def test_covers_every_field(self, field: str) -> None:
         seal = make_sealed().seals[0]
