@@ -43,31 +43,6 @@ def compiled(statement: ClauseElement) -> CompiledStatement:
     return CompiledStatement(str(result), names, constants)
 
 
-@lru_cache(maxsize=512)
-def combined(statements: tuple[ClauseElement, ...]) -> tuple[str, tuple[tuple[int, str], ...]]:
-    """Several SELECTs as one UNION ALL of `(n, row)`, and for each `$n` which statement's parameter it is.
-
-    Anonymous records of different shape pass through UNION ALL; asyncpg decodes each column by its own type.
-    Parameters stay apart per statement, except that one named `tenant_id` is shared.
-    """
-    parts: list[str] = []
-    slots: list[tuple[int, str]] = []
-    places: dict[tuple[int, str], int] = {}
-    for index, statement in enumerate(statements):
-        one = compiled(statement)
-
-        def place(match: re.Match[str], one: CompiledStatement = one, index: int = index) -> str:
-            name = one.names[int(match.group(1)) - 1]
-            slot = (0, name) if name == "tenant_id" else (index, name)
-            if slot not in places:
-                slots.append(slot)
-                places[slot] = len(slots)
-            return f"${places[slot]}"
-
-        parts.append(f"SELECT {index} AS n, ROW(x.*) AS r FROM ({PLACEHOLDER.sub(place, one.sql)}) x")  # noqa: S608
-    return " UNION ALL ".join(parts), tuple(slots)
-
-
 @lru_cache(maxsize=256)
 def _insert_sql(table: Table, columns: tuple[str, ...], conflict: str) -> str:
     sql = (

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from spine.contracts.errors import Conflict, MisuseError
 from spine.contracts.statements import InsertRows, Read, Write
-from spine.storage.compiling import combined, compiled, insert_statement
+from spine.storage.combining import combined
+from spine.storage.compiling import compiled, insert_statement
 
 T = TypeVar("T")
 
@@ -80,13 +81,19 @@ class ReadSession:
 
     async def fetch_together(self, reads: Sequence[Read[Any]]) -> list[list[Any]]:
         """Run several SELECTs as one statement; all of them answer, or it raises."""
-        sql, slots = combined(tuple(read.statement for read in reads))
-        arguments = [self.tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in slots]
+        one = combined(tuple(read.statement for read in reads))
+        tenant_id = self.tenant_id
+        arguments = [tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in one.slots]
         self.statements += 1
         self.round_trips += 1
         answers: list[list[Any]] = [[] for _ in reads]
-        for number, row in await self._connection.fetch(sql, *arguments):
-            answers[number].append(reads[number].decode(row))
+        decoders = [
+            (columns, read.decode, answer.append)
+            for columns, read, answer in zip(one.columns, reads, answers, strict=True)
+        ]
+        for row in await self._connection.fetch(one.sql, *arguments):
+            columns, decode, add = decoders[row[0]]
+            add(decode(columns(row)))
         return answers
 
     async def fetch_wave(self, reads: Sequence[Read[Any]]) -> list[list[Any] | SourceFailed]:

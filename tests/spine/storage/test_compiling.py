@@ -1,9 +1,9 @@
-"""Statements to SQL: compiled once, parameters by name, several SELECTs as one, whole tables in one INSERT."""
+"""Statements to SQL: compiled once, parameters by name, whole tables in one INSERT."""
 
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import ARRAY, Integer, Text, Uuid, bindparam, func, insert, literal, select, update
+from sqlalchemy import Uuid, bindparam, insert, select, update
 
 from domains.account.tables import tenants
 from domains.controls.tables import limits
@@ -11,7 +11,7 @@ from domains.logs.tables import traces
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.statements import InsertRows, Read
-from spine.storage.compiling import combined, compiled, insert_statement
+from spine.storage.compiling import compiled, insert_statement
 
 TENANT = bindparam("tenant_id", type_=Uuid())
 
@@ -35,29 +35,6 @@ class TestCompiling:
     def test_a_missing_parameter_is_named(self) -> None:
         with pytest.raises(KeyError, match="slug"):
             compiled(select(tenants.c.slug).where(tenants.c.slug == bindparam("slug"))).arguments({})
-
-
-class TestCombining:
-    def test_shares_the_tenant_and_keeps_other_parameters_apart(self) -> None:
-        first = select(tenants.c.slug).where(tenants.c.tenant_id == TENANT, tenants.c.slug == bindparam("name"))
-        second = select(limits.c.name).where(limits.c.tenant_id == TENANT, limits.c.name == bindparam("name"))
-        _, slots = combined((first, second))
-        assert slots == ((0, "tenant_id"), (0, "name"), (1, "name"))
-
-    async def test_answers_every_select_in_its_own_columns(self, runtime: Runtime, principal: Principal) -> None:
-        numbers = select(func.unnest(bindparam("numbers", type_=ARRAY(Integer))))
-        texts = select(literal("a"), func.unnest(bindparam("texts", type_=ARRAY(Text))), literal(True))
-        empty = select(tenants.c.slug).where(tenants.c.tenant_id == TENANT, tenants.c.slug == "nobody")
-        reads: list[Read[tuple[object, ...]]] = [
-            Read(numbers, {"numbers": [1, 2]}, tuple),
-            Read(texts, {"texts": ["x"]}, tuple),
-            Read(empty, {}, tuple),
-            Read(numbers, {"numbers": [3]}, tuple),
-        ]
-        async with runtime.database.request().reading(principal.tenant_id) as session:
-            found = await session.fetch_together(reads)
-            assert found == [[(1,), (2,)], [("a", "x", True)], [], [(3,)]]
-            assert session.statements == 3 + 1
 
 
 class TestInserting:

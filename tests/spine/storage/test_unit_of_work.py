@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import Integer, Uuid, bindparam, func, insert, select
+from sqlalchemy import Integer, Text, Uuid, bindparam, func, insert, select
 
 from domains.account.tables import tenants
 from spine.bootstrap import Runtime
@@ -31,7 +31,7 @@ PID: Read[int] = Read(select(func.pg_backend_pid()), {}, lambda row: int(row[0])
 
 
 def nap(seconds: int) -> Read[Any]:
-    return Read(select(func.pg_sleep(bindparam("seconds", type_=Integer))), {"seconds": seconds}, tuple)
+    return Read(select(func.pg_sleep(bindparam("seconds", type_=Integer), type_=Text)), {"seconds": seconds}, tuple)
 
 
 def failing(divisor: int = 0) -> Read[Any]:
