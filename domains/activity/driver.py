@@ -82,4 +82,4 @@ def decode_run(row: Row) -> RunRow:
     values = list(row)
     for place, known in ENUM_PLACES:
         values[place] = known.get(values[place], values[place])
-    return RunRow(**dict(zip(COLUMNS, values, strict=True)))
+    return RunRow(*values)

@@ -119,17 +119,6 @@ def _hit(row: Row) -> Ranked[LimitHitSummary]:
 
 
 def _record(row: Row) -> BreachRecord:
-    return BreachRecord(
-        run_key=row[0],
-        evidence_index=row[1],
-        id=row[2],
-        limit_id=row[3],
-        limit_name=row[4],
-        limit_type=TYPES[row[5]],
-        level=LEVELS[row[6]],
-        cleared=row[7],
-        breached_value=row[8],
-        threshold_value=row[9],
-        breached_at=row[10],
-        evidence_hash=row[11],
-    )
+    values = list(row)
+    values[5:7] = TYPES[row[5]], LEVELS[row[6]]
+    return BreachRecord(*values)

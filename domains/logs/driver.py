@@ -179,18 +179,7 @@ def insert_seals(seal_records: Sequence[SealRecord]) -> InsertRows:
 
 def seal_of(row: Row) -> SealRecord:
     """A row of SEAL_COLUMNS as the record that was hashed."""
-    return SealRecord(
-        run_key=row[0],
-        version=row[1],
-        step_count=row[2],
-        step_hashes=row[3],
-        run_record=row[4],
-        evidence_count=row[5],
-        evidence_head=row[6],
-        prev_seal_hash=row[7],
-        seal_hash=row[8],
-        sealed_at=row[9],
-    )
+    return SealRecord(*row)
 
 
 def _known_step(row: Row) -> KnownStep:

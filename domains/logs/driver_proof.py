@@ -122,36 +122,7 @@ def _placed_step(row: Row) -> tuple[RunStep, StepRecord | None]:
     placed = RunStep(row[0], row[1], row[2], row[3])
     if row[4] is None:
         return placed, None
-    return placed, StepRecord(
-        trace_id=row[4],
-        step_index=row[5],
-        span_id=row[6],
-        parent_span_id=row[7],
-        name=row[8],
-        kind=row[9],
-        skill_name=row[10],
-        status=row[11],
-        outcome_code=row[12],
-        status_message=row[13],
-        started_ns=row[14],
-        ended_ns=row[15],
-        provider=row[16],
-        provider_type=row[17],
-        model=row[18],
-        input_tokens=row[19],
-        output_tokens=row[20],
-        cost_micro_usd=row[21],
-        price_version=row[22],
-        finish_reason=row[23],
-        response_id=row[24],
-        marked=row[25],
-        span_digest=row[26],
-        input_digest=row[27],
-        output_digest=row[28],
-        attributes_digest=row[29],
-        prev_hash=row[30],
-        step_hash=row[31],
-    )
+    return placed, StepRecord(*row[4:])
 
 
 def _head(row: Row) -> tuple[UUID, TraceHeadSummary]:

@@ -227,35 +227,12 @@ def _decision_summary(row: Row) -> Ranked[DecisionSummary]:
 
 
 def _evaluation_record(row: Row) -> EvaluationRecord:
-    return EvaluationRecord(
-        run_key=row[0],
-        evidence_index=row[1],
-        id=row[2],
-        rule_id=row[3],
-        rule_version=row[4],
-        rule_name=row[5],
-        rule_digest=row[6],
-        phase=PHASES[row[7]],
-        outcome=OUTCOMES[row[8]],
-        count=row[9],
-        step_index=row[10],
-        facts=row[11],
-        reason=row[12],
-        evaluated_at=row[13],
-        evidence_hash=row[14],
-    )
+    values = list(row)
+    values[7:9] = PHASES[row[7]], OUTCOMES[row[8]]
+    return EvaluationRecord(*values)
 
 
 def _decision_record(row: Row) -> DecisionRecord:
-    return DecisionRecord(
-        run_key=row[0],
-        evidence_index=row[1],
-        id=row[2],
-        decision_type=DECISION_TYPES[row[3]],
-        outcome=DECISION_OUTCOMES[row[4]],
-        subject_id=row[5],
-        subject_name=row[6],
-        reason=row[7],
-        decided_at=row[8],
-        evidence_hash=row[9],
-    )
+    values = list(row)
+    values[3:5] = DECISION_TYPES[row[3]], DECISION_OUTCOMES[row[4]]
+    return DecisionRecord(*values)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from spine.contracts.errors import ValidationFailed
 
 UUID_BYTES = 16
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
 TENANT_NAMESPACE = UUID("5f0c6c2e-6f38-5d9b-9c64-0d6e7a1b2c3d")
 
 _lock = threading.Lock()
@@ -38,12 +39,17 @@ def tenant_id_of(slug: str) -> UUID:
 
 def node_id(kind: str, key: UUID) -> str:
     """The opaque global id of an object: its type and key."""
-    return base64.urlsafe_b64encode(kind.encode() + b":" + key.bytes).decode().rstrip("=")
+    return _opaque(kind.encode() + b":" + key.bytes)
 
 
 def text_node_id(kind: str, key: str) -> str:
     """The opaque global id of an object whose key is text."""
-    return base64.urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
+    return _opaque(f"{kind}:{key}".encode())
+
+
+def _opaque(raw: bytes) -> str:
+    """URL-safe base64 without padding, in one pass: a page has hundreds of ids."""
+    return binascii.b2a_base64(raw, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 def split_node_id(opaque: str) -> tuple[str, bytes]:

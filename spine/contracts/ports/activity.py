@@ -33,7 +33,7 @@ class SpanMapping(Protocol):
         """The facts of one span."""
 
 
-class RunRow(Struct, frozen=True, gc=False, kw_only=True):
+class RunRow(Struct, frozen=True, gc=False):
     """A run exactly as it is stored; fields in the order of their columns."""
 
     id: UUID

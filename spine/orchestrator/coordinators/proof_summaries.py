@@ -21,6 +21,8 @@ PROVIDER_TYPES = {family.value: family for family in ProviderType}
 
 def trace_summaries(stored: StoredRun) -> tuple[TraceSummary, ...]:
     """The traces that hold the run's steps, where they were read."""
+    if stored.heads is None:
+        return ()
     own = Counter(placed.trace_id for placed, _ in stored.steps)
     started: defaultdict[str, list[int]] = defaultdict(list)
     ended: defaultdict[str, list[int]] = defaultdict(list)
@@ -42,7 +44,7 @@ def trace_summaries(stored: StoredRun) -> tuple[TraceSummary, ...]:
             head_hash=head.head_hash.hex(),
             created_at=head.created_at,
         )
-        for head in stored.heads or ()
+        for head in stored.heads
     )
 
 

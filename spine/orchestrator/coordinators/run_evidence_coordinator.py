@@ -80,14 +80,23 @@ class EvidenceWave:
             (one, _by_run(answer) if isinstance(answer, list) else None)
             for one, answer in zip(self._read, answers[1:], strict=True)
         ]
-        return {key: self._of_run(key, found) for key in existing}
+        statuses = [(domain, self._status(domain, found)) for domain in self._domains]
+        return {key: self._of_run(key, found, statuses) for key in existing}
 
-    def _of_run(self, key: UUID, found: Sequence[tuple[EvidenceList, "ByRun | None"]]) -> RunEvidence:
+    def _of_run(
+        self,
+        key: UUID,
+        found: Sequence[tuple[EvidenceList, "ByRun | None"]],
+        statuses: Sequence[tuple[EvidenceDomain, SourceStatus]],
+    ) -> RunEvidence:
         pages: dict[str, NestedPage[Any]] = {}
+        truncated: set[EvidenceDomain] = set()
         for one, by_run in found:
             if by_run is not None and one.first:
                 rows, total = by_run.get(key, ((), 0))
                 pages[one.name] = NestedPage(rows, total)
+                if total > len(rows):
+                    truncated.add(one.domain)
         return RunEvidence(
             run_key=key,
             run_id=node_id("Run", key),
@@ -95,26 +104,18 @@ class EvidenceWave:
             policies=pages.get("policies"),
             limits=pages.get("limits"),
             decisions=pages.get("decisions"),
-            sources=tuple(self._source(domain, found, pages) for domain in self._domains),
+            sources=tuple([EvidenceSource(domain, status, domain in truncated) for domain, status in statuses]),
             computed_at=self._ctx.now,
         )
 
-    def _source(
-        self,
-        domain: EvidenceDomain,
-        found: Sequence[tuple[EvidenceList, "ByRun | None"]],
-        pages: dict[str, NestedPage[Any]],
-    ) -> EvidenceSource:
+    def _status(self, domain: EvidenceDomain, found: Sequence[tuple[EvidenceList, "ByRun | None"]]) -> SourceStatus:
         """DEGRADED is a domain of which one list could be read and another could not."""
         if domain in self._forbidden:
-            return EvidenceSource(domain, SourceStatus.FORBIDDEN, truncated=False)
-        own = [(one, by_run is not None) for one, by_run in found if one.domain is domain]
-        answered = [one for one, there in own if there]
-        status = SourceStatus.OK if len(answered) == len(own) else SourceStatus.DEGRADED
-        if not answered:
-            status = SourceStatus.UNAVAILABLE
-        shown = [pages[one.name] for one in answered if one.name in pages]
-        return EvidenceSource(domain, status, any(page.total_count > len(page.nodes) for page in shown))
+            return SourceStatus.FORBIDDEN
+        answered = [by_run is not None for one, by_run in found if one.domain is domain]
+        if all(answered):
+            return SourceStatus.OK
+        return SourceStatus.DEGRADED if any(answered) else SourceStatus.UNAVAILABLE
 
 
 ByRun = dict[UUID, tuple[list[Any], int]]
