@@ -17,7 +17,7 @@ from sqlalchemy import Select
 from sqlalchemy.types import NullType
 
 from spine.contracts.errors import MisuseError
-from spine.contracts.statements import Row
+from spine.contracts.statements import Read, Row
 from spine.storage.compiling import DIALECT, PLACEHOLDER, CompiledStatement, compiled
 
 Place = tuple[str, int]
@@ -29,8 +29,8 @@ TEXT: Final = "TEXT"
 class Combined(Struct, frozen=True):
     """One statement for several SELECTs.
 
-    `slots` says of each `$n` which SELECT's parameter it is. A row's first value is the number of its SELECT, and
-    `columns` gives, by that number, what picks the SELECT's own columns out of the row.
+    `slots` says of each `$n` which SELECT's parameter it is, of a shared one the first that has it. A row's first value
+    is the number of its SELECT, and `columns` gives, by that number, what picks the SELECT's columns out of the row.
     """
 
     sql: str
@@ -38,22 +38,35 @@ class Combined(Struct, frozen=True):
     columns: tuple[Callable[[Row], Row], ...]
 
 
+def together(reads: Sequence[Read[Any]]) -> Combined:
+    """Several reads as one; a parameter that has one value in all of them, as the keys have, is sent once."""
+    values: dict[str, object] = {}
+    apart: set[str] = set()
+    for read in reads:
+        for name, value in read.params.items():
+            if values.setdefault(name, value) != value:
+                apart.add(name)
+    return combined(tuple([read.statement for read in reads]), frozenset({"tenant_id", *values} - apart))
+
+
 @lru_cache(maxsize=512)
-def combined(statements: tuple[Select[Any], ...]) -> Combined:
+def combined(statements: tuple[Select[Any], ...], shared: frozenset[str]) -> Combined:
     """Several SELECTs as one; MisuseError for a column whose type the expression does not know.
 
-    Parameters stay apart per SELECT, except that one named `tenant_id` is shared.
+    Parameters stay apart per SELECT, but for those that are shared by name.
     """
     shapes = [_places(statement) for statement in statements]
     union = _union(shapes)
-    numbers: dict[tuple[int, str], int] = {}
+    ones = [compiled(statement) for statement in statements]
+    shared -= {name for one in ones for name in one.constants}
+    slots: list[tuple[int, str]] = []
     parts = [
-        _part(index, _numbered(index, compiled(statement), numbers), shape, union)
-        for index, (statement, shape) in enumerate(zip(statements, shapes, strict=True))
+        _part(index, _numbered(index, one, slots, shared), shape, union)
+        for index, (one, shape) in enumerate(zip(ones, shapes, strict=True))
     ]
     at = {place: number for number, place in enumerate(union, start=1)}
     columns = tuple(_picking([at[place] for place in shape]) for shape in shapes)
-    return Combined(" UNION ALL ".join(parts), tuple(numbers), columns)
+    return Combined(" UNION ALL ".join(parts), tuple(slots), columns)
 
 
 def _places(statement: Select[Any]) -> list[Place]:
@@ -79,13 +92,17 @@ def _union(shapes: Iterable[Sequence[Place]]) -> list[Place]:
     return sorted({place for shape in shapes for place in shape})
 
 
-def _numbered(index: int, one: CompiledStatement, numbers: dict[tuple[int, str], int]) -> str:
-    """The SELECT's text with the union's parameter numbers, which are added as they are met."""
+def _numbered(index: int, one: CompiledStatement, slots: list[tuple[int, str]], shared: frozenset[str]) -> str:
+    """The SELECT's text with the union's parameter numbers, whose slots are added as they are met."""
 
     def number(match: Match[str]) -> str:
         name = one.names[int(match.group(1)) - 1]
-        slot = (0 if name == "tenant_id" else index, name)
-        return f"${numbers.setdefault(slot, len(numbers) + 1)}"
+        owners = range(index + 1) if name in shared else (index,)
+        known = (at for at, slot in enumerate(slots) if slot[1] == name and slot[0] in owners)
+        place = next(known, len(slots))
+        if place == len(slots):
+            slots.append((index, name))
+        return f"${place + 1}"
 
     return PLACEHOLDER.sub(number, one.sql)
 

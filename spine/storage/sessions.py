@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from spine.contracts.errors import Conflict, MisuseError
 from spine.contracts.statements import InsertRows, Read, Write
-from spine.storage.combining import combined
+from spine.storage.combining import together
 from spine.storage.compiling import compiled, insert_statement
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class ReadSession:
 
     async def fetch_together(self, reads: Sequence[Read[Any]]) -> list[list[Any]]:
         """Run several SELECTs as one statement; all of them answer, or it raises."""
-        one = combined(tuple(read.statement for read in reads))
+        one = together(reads)
         tenant_id = self.tenant_id
         arguments = [tenant_id if name == "tenant_id" else _argument(reads[index], name) for index, name in one.slots]
         self.statements += 1

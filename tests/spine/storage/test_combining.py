@@ -9,16 +9,24 @@ from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.errors import MisuseError
 from spine.contracts.statements import Read
-from spine.storage.combining import combined
+from spine.storage.combining import combined, together
 
 TENANT = bindparam("tenant_id", type_=Uuid())
 
 
 class TestCombining:
-    def test_shares_the_tenant_and_keeps_other_parameters_apart(self) -> None:
+    def test_shares_the_tenant_and_what_all_give_the_same_value(self) -> None:
         first = select(tenants.c.slug).where(tenants.c.tenant_id == TENANT, tenants.c.slug == bindparam("name"))
         second = select(limits.c.name).where(limits.c.tenant_id == TENANT, limits.c.name == bindparam("name"))
-        assert combined((first, second)).slots == ((0, "tenant_id"), (0, "name"), (1, "name"))
+        reads = [Read(first, {"name": "a"}, tuple), Read(second, {"name": "b"}, tuple)]
+        assert together(reads).slots == ((0, "tenant_id"), (0, "name"), (1, "name"))
+        assert together([reads[0], Read(second, {"name": "a"}, tuple)]).slots == ((0, "tenant_id"), (0, "name"))
+
+    def test_keeps_a_constant_apart_from_a_parameter_of_its_name(self) -> None:
+        constant = select(tenants.c.slug).where(tenants.c.slug == bindparam("name", "fixed"))
+        given = select(limits.c.name).where(limits.c.name == bindparam("name"))
+        reads = [Read(constant, {}, tuple), Read(given, {"name": "a"}, tuple)]
+        assert together(reads).slots == ((0, "name"), (1, "name"))
 
     async def test_answers_every_select_in_its_own_columns(self, runtime: Runtime, principal: Principal) -> None:
         numbers = select(func.unnest(bindparam("numbers", type_=ARRAY(Integer)), type_=Integer))
@@ -37,9 +45,9 @@ class TestCombining:
 
     def test_columns_of_one_type_share_their_places(self) -> None:
         slug, made, name = tenants.c.slug, tenants.c.created_at, limits.c.name
-        sql = combined((select(slug, made), select(name), select(made))).sql
+        sql = combined((select(slug, made), select(name), select(made)), frozenset()).sql
         assert sql.count("::TEXT") == sql.count("::TIMESTAMP") == 3
 
     def test_refuses_a_column_whose_type_is_not_known(self) -> None:
         with pytest.raises(MisuseError, match="pg_sleep"):
-            combined((select(func.pg_sleep(1)), select(literal(1))))
+            combined((select(func.pg_sleep(1)), select(literal(1))), frozenset())
