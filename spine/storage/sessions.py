@@ -79,6 +79,13 @@ class ReadSession:
         rows = await self.fetch(read)
         return rows[0] if rows else None
 
+    async def fetch_counted(self, rows: Read[T], count: Read[int] | None) -> tuple[list[T], int | None]:
+        """The rows of a page and, when it is asked for, how many the whole list has: one statement either way."""
+        if count is None:
+            return await self.fetch(rows), None
+        found, [total] = await self.fetch_together([rows, count])
+        return found, total
+
     async def fetch_together(self, reads: Sequence[Read[Any]]) -> list[list[Any]]:
         """Run several SELECTs as one statement; all of them answer, or it raises."""
         one = together(reads)

@@ -5,17 +5,17 @@ when the record itself does not answer the proof is UNAVAILABLE, when only its e
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from spine.contracts.enums import BreakKind, OperationKind, Permission
 from spine.contracts.errors import Unavailable
 from spine.contracts.operations import Operation
-from spine.contracts.ports import RunRow, RunStep, TraceHeadSummary
+from spine.contracts.ports import RunRow, TraceHeadSummary
 from spine.contracts.proof import IntegrityVerification, ProofRequest, RunProof
-from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
+from spine.contracts.records import StepPayload
 from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
@@ -25,6 +25,8 @@ from spine.services.metrics import count_breaks
 from spine.services.proof.verify import StoredRun, failed, verify_run
 from spine.services.proof.verify_steps import Break
 from spine.storage.sessions import SourceFailed
+
+T = TypeVar("T")
 
 MOST_ON_A_PAGE = 500
 MOST_OF_ONE = 2**31 - 2
@@ -50,6 +52,8 @@ SOURCE_KINDS = (
 
 
 EVIDENCE_SOURCES = (3, 4, 5)
+
+RUN_KEY: Callable[[Any], UUID] = attrgetter("run_key")
 
 
 class RunProofCoordinator:
@@ -110,30 +114,20 @@ class ProofWave:
 
     def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
         runs: list[RunRow] = rows[0]
-        seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
-        for seal in sorted(rows[1], key=attrgetter("version")):
-            seals[seal.run_key].append(seal)
-        steps: defaultdict[UUID, list[tuple[RunStep, StepRecord | None]]] = defaultdict(list)
-        for placed in sorted(rows[2], key=lambda placed: placed[0].position):
-            steps[placed[0].run_key].append(placed)
-        evidence: defaultdict[UUID, list[EvidenceRecord]] = defaultdict(list)
-        for record in sorted((*rows[3], *rows[4], *rows[5]), key=attrgetter("evidence_index")):
-            evidence[record.run_key].append(record)
-        heads: defaultdict[UUID, list[TraceHeadSummary]] = defaultdict(list)
-        for key, head in rows[6] if self._request.traces else ():
-            heads[key].append(head)
-        payloads: defaultdict[UUID, list[StepPayload]] = defaultdict(list)
-        for key, payload in rows[-1] if self._payloads else ():
-            payloads[key].append(payload)
+        seals = _by_run(rows[1:2], RUN_KEY, attrgetter("version"))
+        steps = _by_run(rows[2:3], lambda placed: placed[0].run_key, lambda placed: placed[0].position)
+        evidence = _by_run(rows[3:6], RUN_KEY, attrgetter("evidence_index"))
+        heads: dict[UUID, list[TraceHeadSummary]] = _pairs_by_run(rows[6]) if self._request.traces else {}
+        payloads: dict[UUID, list[StepPayload]] = _pairs_by_run(rows[-1]) if self._payloads else {}
         return [
             StoredRun(
                 run=run,
-                seals=seals[run.id],
-                steps=steps[run.id],
-                evidence=None if unread or len(evidence[run.id]) > self._most else evidence[run.id],
+                seals=seals.get(run.id, ()),
+                steps=steps.get(run.id, ()),
+                evidence=None if unread or len(evidence.get(run.id, ())) > self._most else evidence.get(run.id, ()),
                 unread=unread,
-                payloads=payloads[run.id] if self._payloads else None,
-                heads=heads[run.id] if self._request.traces else None,
+                payloads=payloads.get(run.id, ()) if self._payloads else None,
+                heads=heads.get(run.id, ()) if self._request.traces else None,
             )
             for run in runs
         ]
@@ -165,6 +159,25 @@ class ProofWave:
     def _kinds(self) -> list[BreakKind]:
         asked = (True,) * 6 + (self._request.traces, self._payloads)
         return [kind for kind, wanted in zip(SOURCE_KINDS, asked, strict=True) if wanted]
+
+
+def _by_run(sources: Sequence[list[T]], run_of: Callable[[T], UUID], place: Callable[[T], int]) -> dict[UUID, list[T]]:
+    """The rows below each run, in their order there, which a run's rows of one source have already."""
+    by_run: defaultdict[UUID, list[T]] = defaultdict(list)
+    for rows in sources:
+        for row in rows:
+            by_run[run_of(row)].append(row)
+    for of_run in by_run.values():
+        if len(of_run) > 1:
+            of_run.sort(key=place)
+    return by_run
+
+
+def _pairs_by_run(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:
+    by_run: defaultdict[UUID, list[T]] = defaultdict(list)
+    for key, value in pairs:
+        by_run[key].append(value)
+    return by_run
 
 
 def _failed(kind: BreakKind) -> IntegrityVerification:

@@ -64,8 +64,8 @@ async def list_runs(ctx: ReadContext, request: ListRuns) -> Page[RunSummary | Un
     after = None if request.page.after is None else RUNS.values(request.page.after)
     clock = _clock(ctx)
     place = None if after is None else (after[0], after[1])
-    rows = await ctx.session.fetch(driver_runs.runs_page(request, place, clock))
-    total = await ctx.session.fetch_one(driver_runs.runs_count(request.filter, clock)) if request.count else None
+    counted = driver_runs.runs_count(request.filter, clock) if request.count else None
+    rows, total = await ctx.session.fetch_counted(driver_runs.runs_page(request, place, clock), counted)
     shown = rows[:first]
     return Page(
         nodes=[run for _, _, run in shown],
@@ -114,8 +114,8 @@ async def list_agents(ctx: ReadContext, request: ListAgents) -> Page[AgentSummar
     """A page of agents, by their identifiers."""
     first = first_of(request.page)
     after = None if request.page.after is None else str(AGENTS.values(request.page.after)[0])
-    rows = await ctx.session.fetch(driver_agents.agents_page(request, after))
-    total = await ctx.session.fetch_one(driver_agents.agents_count(request)) if request.count else None
+    counted = driver_agents.agents_count(request) if request.count else None
+    rows, total = await ctx.session.fetch_counted(driver_agents.agents_page(request, after), counted)
     return page_of(rows, first, lambda agent: AGENTS.cursor(agent.agent_id), total)
 
 

@@ -29,8 +29,8 @@ LIMITS = Keyset("controls.limits", (datetime, UUID))
 async def list_limits(ctx: ReadContext, request: ListLimits) -> Page[LimitSummary]:
     """A page of limits, newest first."""
     whole = driver.list_limits(request.status)
-    rows = await ctx.session.fetch(LIMITS.read(whole, driver.ORDER, request.page))
-    total = await ctx.session.fetch_one(driver.count_limits(request.status)) if request.count else None
+    counted = driver.count_limits(request.status) if request.count else None
+    rows, total = await ctx.session.fetch_counted(LIMITS.read(whole, driver.ORDER, request.page), counted)
     return page_of(rows, request.page.first, lambda limit: LIMITS.cursor(limit.created_at, limit.key), total)
 
 

@@ -20,8 +20,8 @@ INCIDENTS = Keyset("incidents.list", (datetime, UUID))
 async def list_incidents(ctx: ReadContext, request: ListIncidents) -> Page[IncidentSummary]:
     """A page of incidents, newest first."""
     whole = driver.list_incidents(request.filter)
-    rows = await ctx.session.fetch(INCIDENTS.read(whole, driver.ORDER, request.page))
-    total = await ctx.session.fetch_one(driver.count_incidents(request.filter)) if request.count else None
+    counted = driver.count_incidents(request.filter) if request.count else None
+    rows, total = await ctx.session.fetch_counted(INCIDENTS.read(whole, driver.ORDER, request.page), counted)
     return page_of(rows, request.page.first, lambda one: INCIDENTS.cursor(one.created_at, one.key), total)
 
 

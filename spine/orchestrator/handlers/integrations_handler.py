@@ -36,9 +36,8 @@ DOCUMENTS = Keyset("integrations.documents", (datetime, str))
 async def list_documents(ctx: ReadContext, request: ListDocuments) -> Page[TrustedDocument]:
     """A page of documents, newest first."""
     whole = driver.list_documents(retired=request.retired)
-    rows = await ctx.session.fetch(DOCUMENTS.read(whole, driver.ORDER, request.page))
-    counted = driver.count_documents(retired=request.retired)
-    total = await ctx.session.fetch_one(counted) if request.count else None
+    counted = driver.count_documents(retired=request.retired) if request.count else None
+    rows, total = await ctx.session.fetch_counted(DOCUMENTS.read(whole, driver.ORDER, request.page), counted)
     return page_of(rows, request.page.first, lambda one: DOCUMENTS.cursor(one.added_at, one.sha256), total)
 
 

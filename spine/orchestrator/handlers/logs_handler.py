@@ -27,8 +27,9 @@ def check_entries(request: ListAuditEntries) -> None:
 async def audit_entries(ctx: ReadContext, request: ListAuditEntries) -> Page[AuditEntry]:
     """A page of the ledger, newest first; the whole list's length when asked for."""
     whole = driver_ledger.matching_entries(request.filter)
-    rows = await ctx.session.fetch(ENTRIES.read(whole, driver_ledger.ORDER, request.page))
-    total = await ctx.session.fetch_one(driver_ledger.count_entries(request.filter)) if request.count else None
+    counted = driver_ledger.count_entries(request.filter) if request.count else None
+    page = ENTRIES.read(whole, driver_ledger.ORDER, request.page)
+    rows, total = await ctx.session.fetch_counted(page, counted)
     return page_of(rows, first_of(request.page), lambda entry: ENTRIES.cursor(entry.created_at, entry.key), total)
 
 

@@ -29,8 +29,8 @@ RULES = Keyset("policies.rules", (datetime, UUID))
 async def list_rules(ctx: ReadContext, request: ListPolicyRules) -> Page[PolicyRuleSummary]:
     """A page of rules, newest first."""
     whole = driver.list_rules(request.status)
-    rows = await ctx.session.fetch(RULES.read(whole, driver.ORDER, request.page))
-    total = await ctx.session.fetch_one(driver.count_rules(request.status)) if request.count else None
+    counted = driver.count_rules(request.status) if request.count else None
+    rows, total = await ctx.session.fetch_counted(RULES.read(whole, driver.ORDER, request.page), counted)
     return page_of(rows, request.page.first, lambda rule: RULES.cursor(rule.created_at, rule.key), total)
 
 

@@ -45,8 +45,8 @@ async def list_signals(ctx: ReadContext, request: ListSignals) -> Page[SignalPro
     first = first_of(request.page)
     after = None if request.page.after is None else SIGNALS.values(request.page.after)
     place = None if after is None else (after[0], after[1])
-    rows = await ctx.session.fetch(driver_signals.signals_page(request, place))
-    total = await ctx.session.fetch_one(driver_signals.signals_count(request.filter)) if request.count else None
+    counted = driver_signals.signals_count(request.filter) if request.count else None
+    rows, total = await ctx.session.fetch_counted(driver_signals.signals_page(request, place), counted)
     return page_of(rows, first, lambda signal: SIGNALS.cursor(signal.created_at, signal.key), total)
 
 
