@@ -29,5 +29,6 @@ async def connection(info: Info, operation: str, request: Any) -> Any:
 
 
 def counting(info: Info) -> bool:
-    """Whether the query selects `totalCount`; it is not counted otherwise."""
-    return "totalCount" in selection(info)
+    """Whether the query selects `totalCount` or whether it is capped; nothing is counted otherwise."""
+    below = selection(info)
+    return "totalCount" in below or "totalCountCapped" in below

@@ -13,7 +13,7 @@ from uuid import UUID
 import strawberry
 
 from spine.contracts.errors import MisuseError, ValidationFailed
-from spine.contracts.paging import MAX_PAGE, NestedPage, Page
+from spine.contracts.paging import MAX_PAGE, MOST_COUNTED, NestedPage, Page
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ class Connection(Generic[T]):
 
     edges: list[Edge[T]] = strawberry.field(description="The rows with their cursors.")
     nodes: list[T | None] = strawberry.field(description="The rows; null, with an error, for one that cannot be read.")
-    total_count: int = strawberry.field(description="How many rows the whole list has.")
+    total_count: int = strawberry.field(description="How many rows the whole list has; 10,000 where it has more.")
+    total_count_capped: bool = strawberry.field(description="Whether the list has more rows than `totalCount` says.")
     page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
 
 
@@ -74,7 +75,12 @@ class PageView:
         """The list's length; the look-ahead has asked for it when this is read."""
         if self._page.total_count is None:
             raise MisuseError("totalCount was selected but not counted")
-        return self._page.total_count
+        return min(self._page.total_count, MOST_COUNTED)
+
+    @property
+    def total_count_capped(self) -> bool:
+        """Whether the list is longer than is counted."""
+        return self.total_count < (self._page.total_count or 0)
 
     @property
     def page_info(self) -> PageInfo:
@@ -88,6 +94,7 @@ class NestedView:
     def __init__(self, page: NestedPage[Any], start: int, first: int, identity: Callable[[Any], str]) -> None:
         self.nodes: Sequence[Any] = page.nodes[start : start + first]
         self.total_count = page.total_count
+        self.total_count_capped = False
         self._start = start
         self._identity = identity
 

@@ -32,6 +32,7 @@ from domains.activity.driver_decoding import COLUMNS, summary_or_error
 from domains.activity.tables import runs
 from spine.contracts.enums import CostStatus, EvidenceHealth, LatencyBucket, RiskLevel, RunState
 from spine.contracts.errors import Unreadable
+from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.runs import CountRuns, ListRuns, RunFilter, RunGrouping, RunOrder, RunSummary
 from spine.contracts.statements import Read
 
@@ -73,7 +74,7 @@ def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock
 
 
 def runs_count(wanted: RunFilter, clock: RunClock) -> Read[int]:
-    """How many runs the filter lets through."""
+    """How many runs the filter lets through; one more than `MOST_COUNTED` where there are more."""
     filtered, params = filter_params(wanted)
     return Read(_count(filtered), params | clock.params(), lambda row: int(row[0]))
 
@@ -141,7 +142,8 @@ def _summarised(inner: Select[Any], *, descending: bool) -> Select[Any]:
 
 @lru_cache(maxsize=512)
 def _count(filtered: frozenset[str]) -> Select[Any]:
-    return _filtered(select(func.count()).select_from(runs), filtered)
+    counted = _filtered(select(runs.c.id), filtered).limit(MOST_COUNTED + 1).subquery("counted")
+    return select(func.count()).select_from(counted)
 
 
 @lru_cache(maxsize=512)

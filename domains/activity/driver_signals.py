@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, TIMESTAMP, BigInteger, ColumnElement, Select, Text
 from domains.activity.driver import TENANT
 from domains.activity.tables import runs, signals
 from spine.contracts.enums import SignalSeverity, SignalType
+from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.ports import NewSignal, Ranked
 from spine.contracts.runs import PolicyContext
 from spine.contracts.signals import ListSignals, SignalFilter, SignalProjection
@@ -85,7 +86,7 @@ def signals_page(request: ListSignals, after: tuple[datetime, UUID] | None) -> R
 
 
 def signals_count(wanted: SignalFilter) -> Read[int]:
-    """How many signals the filter lets through."""
+    """How many signals the filter lets through; one more than `MOST_COUNTED` where there are more."""
     filtered, params = _filter_params(wanted)
     return Read(_count(filtered), params, lambda row: int(row[0]))
 
@@ -102,7 +103,8 @@ def _page(filtered: frozenset[str], *, after: bool) -> Select[Any]:
 
 @lru_cache(maxsize=64)
 def _count(filtered: frozenset[str]) -> Select[Any]:
-    return _filtered(select(func.count()).select_from(signals), filtered)
+    counted = _filtered(select(signals.c.id), filtered).limit(MOST_COUNTED + 1).subquery("counted")
+    return select(func.count()).select_from(counted)
 
 
 FILTERS: Mapping[str, Callable[[str], ColumnElement[bool]]] = {

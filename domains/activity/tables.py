@@ -77,7 +77,7 @@ runs = Table(
     Column("span_digest", LargeBinary, nullable=False),
     timestamp("created_at"),
     UniqueConstraint("tenant_id", "trace_id", "span_id"),
-    Index("ix_runs_started", "tenant_id", "started_ns", "id"),
+    Index("ix_runs_started", "tenant_id", "started_ns", "id", postgresql_where=text("NOT withdrawn")),
     Index("ix_runs_agent", "tenant_id", "agent_id", "started_ns"),
     Index("ix_runs_parent", "tenant_id", "parent_run_id"),
     Index("ix_runs_withdrawn", "tenant_id", "id", postgresql_where=text("withdrawn")),

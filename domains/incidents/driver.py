@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from domains.incidents.tables import incidents
 from spine.contracts.enums import IncidentCategory, IncidentSeverity, IncidentTrigger
 from spine.contracts.evidence import IncidentFilter, IncidentSummary
+from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.ports import IncidentCause, NewIncident, Ranked
 from spine.contracts.statements import InsertRows, Read, Row
 from spine.services.ids import node_id
@@ -126,8 +127,11 @@ CONDITIONS: Final[Mapping[str, Callable[[], ColumnElement[bool]]]] = {
 
 @lru_cache(maxsize=64)
 def _filtered(names: tuple[str, ...], *, counted: bool) -> Select[Any]:
-    statement = select(func.count()).select_from(incidents).where(SHOWN) if counted else SUMMARIES
-    return statement.where(*(CONDITIONS[name]() for name in names))
+    conditions = [CONDITIONS[name]() for name in names]
+    if not counted:
+        return SUMMARIES.where(*conditions)
+    found = select(incidents.c.id).where(SHOWN, *conditions).limit(MOST_COUNTED + 1)
+    return select(func.count()).select_from(found.subquery("counted"))
 
 
 def list_incidents(wanted: IncidentFilter) -> Read[IncidentSummary]:
@@ -137,7 +141,7 @@ def list_incidents(wanted: IncidentFilter) -> Read[IncidentSummary]:
 
 
 def count_incidents(wanted: IncidentFilter) -> Read[int]:
-    """How many incidents a filter lets through."""
+    """How many incidents a filter lets through; one more than `MOST_COUNTED` where there are more."""
     params = _params(wanted)
     return Read(_filtered(tuple(params), counted=True), params, lambda row: int(row[0]))
 

@@ -13,6 +13,7 @@ from domains.logs.tables import audit_ledger
 from spine.contracts.actors import Actor
 from spine.contracts.enums import ActorKind, AuditEntityType
 from spine.contracts.ledger import AuditEntry, AuditEvent, AuditFilter
+from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.ports import FeedbackEvent
 from spine.contracts.scalars import Json
 from spine.contracts.statements import InsertRows, Read, Row
@@ -86,12 +87,9 @@ def _matching(names: tuple[str, ...]) -> Select[Any]:
 
 @lru_cache(maxsize=64)
 def _counting(names: tuple[str, ...]) -> Select[Any]:
-    """How many entries meet these conditions."""
-    return (
-        select(func.count())
-        .select_from(audit_ledger)
-        .where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
-    )
+    """How many entries meet these conditions, no further than is counted."""
+    found = select(ledger.id).where(ledger.tenant_id == TENANT, *(CONDITIONS[name] for name in names))
+    return select(func.count()).select_from(found.limit(MOST_COUNTED + 1).subquery("counted"))
 
 
 def insert_entries(
@@ -153,7 +151,7 @@ def matching_entries(wanted: AuditFilter) -> Read[AuditEntry]:
 
 
 def count_entries(wanted: AuditFilter) -> Read[int]:
-    """How many entries there are, whatever the page."""
+    """How many entries there are, whatever the page; one more than `MOST_COUNTED` where there are more."""
     params = _params(wanted)
     return Read(_counting(tuple(params)), params, lambda row: int(row[0]))
 

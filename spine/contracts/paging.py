@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 MAX_PAGE = 100
 
+MOST_COUNTED = 10_000
+"""Lists that grow are counted no further, so that a page takes no longer the more there is behind it."""
+
 
 class PageRequest(Struct, frozen=True):
     """How much of a list is wanted: `first` in 1..100, `after` a cursor of the same list."""
@@ -24,7 +27,7 @@ class PageRequest(Struct, frozen=True):
 class Page(Struct, Generic[T], frozen=True):
     """One page of a list: rows, a cursor for each, and whether more follow.
 
-    `total_count` is None unless it was asked for.
+    `total_count` is None unless it was asked for; above `MOST_COUNTED` it says only that there are more.
     """
 
     nodes: Sequence[T]

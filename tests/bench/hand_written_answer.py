@@ -27,6 +27,7 @@ Row = Any
 Json = dict[str, Any]
 
 MOST_EVIDENCE = 500
+MOST_COUNTED = 10_000
 INCIDENTS_SHOWN = LIMITS_SHOWN = DECISIONS_SHOWN = SIGNALS_SHOWN = 10
 POLICIES_SHOWN = 20
 NO_FEEDBACK: Json = {
@@ -75,7 +76,7 @@ def answer(tenant_id: UUID, rows: Rows, first: int) -> Json:
     grouped = _grouped(rows, now)
     last = runs[-1] if runs else None
     page = {
-        "totalCount": rows.total,
+        "totalCount": min(rows.total, MOST_COUNTED),
         "pageInfo": {
             "hasNextPage": len(rows.runs) > first,
             "endCursor": None if last is None else _cursor(last),

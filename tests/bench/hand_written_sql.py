@@ -26,7 +26,7 @@ RUNS: Final = (
     f"SELECT {_columns(RunRow)} FROM runs WHERE tenant_id = $1 AND NOT withdrawn "
     "ORDER BY started_ns DESC, id DESC LIMIT $2"
 )
-COUNT: Final = "SELECT count(*) FROM runs WHERE tenant_id = $1 AND NOT withdrawn"
+COUNT: Final = "SELECT count(*) FROM (SELECT FROM runs WHERE tenant_id = $1 AND NOT withdrawn LIMIT 10001) counted"
 INCIDENTS: Final = (
     "SELECT source_run_id, id, severity, title, created_at FROM incidents "
     "WHERE tenant_id = $1 AND source_run_id = any($2::uuid[]) AND NOT withdrawn ORDER BY created_at DESC, id DESC"
