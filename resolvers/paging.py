@@ -28,6 +28,12 @@ async def connection(info: Info, operation: str, request: Any) -> Any:
     return PageView(page, resumed=request.page.after is not None)
 
 
+def selects(info: Info, field: str) -> bool:
+    """Whether the query selects this field of the list's rows."""
+    below = selection(info)
+    return field in below.below("nodes") or field in below.below("edges").below("node")
+
+
 def counting(info: Info) -> bool:
     """Whether the query selects `totalCount` or whether it is capped; nothing is counted otherwise."""
     below = selection(info)

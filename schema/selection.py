@@ -26,6 +26,7 @@ class Selection:
     """The fields selected below one field (all its occurrences together), by name; aliases make several nodes."""
 
     def __init__(self, nodes: Iterable[FieldNode], info: GraphQLResolveInfo[Any]) -> None:
+        self._info = info
         self._variables: Any = info.variable_values  # Strawberry hands on the plain dict
         self._fragments = info.fragments
         self._spread: set[str] = set()
@@ -37,6 +38,10 @@ class Selection:
     def __contains__(self, field: str) -> bool:
         """Whether a field is selected, by its GraphQL name."""
         return field in self.fields
+
+    def below(self, field: str) -> "Selection":
+        """What is selected below a field, all its occurrences together."""
+        return Selection(self.fields.get(field, ()), self._info)
 
     def arguments(self, field: str) -> list[dict[str, Any]]:
         """The arguments of each occurrence of a field; absent ones and absent variables are left out."""

@@ -77,7 +77,8 @@ STATES = ENUMS["state"]
 REASONS: dict[str | None, Any] = dict[str | None, Any](ENUMS["termination_reason"].items()) | {None: None}
 COST_STATUSES = ENUMS["cost_status"]
 RISK_LEVELS = ENUMS["risk_level"]
-LATENCIES = {bucket.value: bucket for bucket in LatencyBucket}
+LATENCIES: dict[str | None, Any] = {bucket.value: bucket for bucket in LatencyBucket} | {None: msgspec.UNSET}
+"""A latency that was not asked for is no latency: reading it is an error, never a wrong answer."""
 HEALTHS = {health.value: health for health in EvidenceHealth}
 
 _context_decoder = msgspec.json.Decoder(PolicyContext)

@@ -22,7 +22,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     func,
+    null,
     or_,
     select,
 )
@@ -69,7 +71,7 @@ def runs_page(request: ListRuns, after: tuple[int, UUID] | None, clock: RunClock
     params |= clock.params() | {"limit": request.page.first + 1}
     if after is not None:
         params |= {"after_ns": after[0], "after_id": after[1]}
-    statement = _page(filtered, request.order, after=after is not None)
+    statement = _page(filtered, request.order, after=after is not None, latency=request.latency)
     return Read(statement, params, lambda row: (row[STARTED], row[0], summary_or_error(row)))
 
 
@@ -99,7 +101,7 @@ def run_groups(request: CountRuns, clock: RunClock) -> Read[tuple[str | None, in
 
 
 @lru_cache(maxsize=512)
-def _page(filtered: frozenset[str], order: RunOrder, *, after: bool) -> Select[Any]:
+def _page(filtered: frozenset[str], order: RunOrder, *, after: bool, latency: bool) -> Select[Any]:
     descending = order is RunOrder.STARTED_AT_DESC
     page = _filtered(select(*PAGE_COLUMNS), filtered)
     if after:
@@ -108,7 +110,7 @@ def _page(filtered: frozenset[str], order: RunOrder, *, after: bool) -> Select[A
         page = page.where(place < cursor if descending else place > cursor)
     keys = (runs.c.started_ns, runs.c.id)
     page = page.order_by(*(key.desc() if descending else key for key in keys)).limit(LIMIT)
-    return _summarised(page, descending=descending)
+    return _summarised(page, descending=descending, latency=latency)
 
 
 @lru_cache(maxsize=512)
@@ -120,23 +122,24 @@ def _among(filtered: frozenset[str]) -> Select[Any]:
 @lru_cache(maxsize=1)
 def _by_key() -> Select[Any]:
     wanted = runs.c.id == func.any(bindparam("run_keys", type_=ARRAY(Uuid())))
-    return _summarised(select(*PAGE_COLUMNS).where(MINE, wanted), descending=True)
+    return _summarised(select(*PAGE_COLUMNS).where(MINE, wanted), descending=True, latency=True)
 
 
-def _summarised(inner: Select[Any], *, descending: bool) -> Select[Any]:
-    """The inner rows with both computed columns, in the same order."""
+def _summarised(inner: Select[Any], *, descending: bool, latency: bool) -> Select[Any]:
+    """The inner rows with both computed columns, in the same order; NULL for a latency that was not asked for."""
     page = inner.cte("page")
+    keys = [key.desc() if descending else key for key in (page.c.started_ns, page.c.id)]
+    columns = [page.c[name] for name in COLUMNS]
+    health = evidence_health(page).label("evidence_health")
+    if not latency:
+        return select(*columns, cast(null(), Text).label("latency_bucket"), health).order_by(*keys)
     medians = _medians(select(page.c.agent_id).distinct(), "medians")
-    keys = (page.c.started_ns, page.c.id)
+    bucket = latency_bucket(page, medians.c.median_ns).label("latency_bucket")
     return (
-        select(
-            *(page.c[name] for name in COLUMNS),
-            latency_bucket(page, medians.c.median_ns).label("latency_bucket"),
-            evidence_health(page).label("evidence_health"),
-        )
+        select(*columns, bucket, health)
         .select_from(page.join(medians, medians.c.of_agent == page.c.agent_id))
         .where(_kept(medians))
-        .order_by(*(key.desc() if descending else key for key in keys))
+        .order_by(*keys)
     )
 
 

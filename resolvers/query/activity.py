@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from resolvers.context import Info
-from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, counting, page_request
+from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, counting, page_request, selects
 from resolvers.query.nodes import find
 from schema.activity.agent import Agent
 from schema.activity.inputs import RunFilter
@@ -44,7 +44,11 @@ class ActivityQuery:
     ) -> Any:
         """A keyset page of runs."""
         request = runs.ListRuns(
-            page=page_request(first, after), filter=run_filter(wanted), order=order_by, count=counting(info)
+            page=page_request(first, after),
+            filter=run_filter(wanted),
+            order=order_by,
+            count=counting(info),
+            latency=selects(info, "latencyBucket"),
         )
         return await connection(info, "activity.runs", request)
 

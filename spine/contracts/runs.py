@@ -132,12 +132,16 @@ class RunOrder(StrEnum):
 
 
 class ListRuns(Struct, frozen=True, kw_only=True):
-    """Ask for a page of runs; `count` also asks for the whole list's length."""
+    """Ask for a page of runs; `count` also asks for the whole list's length.
+
+    Without `latency` the runs have no `latency_bucket`, which takes the history of each agent to compute.
+    """
 
     page: PageRequest
     filter: RunFilter = RunFilter()
     order: RunOrder = RunOrder.STARTED_AT_DESC
     count: bool = False
+    latency: bool = True
 
 
 class RunsByKey(Struct, frozen=True):

@@ -89,6 +89,20 @@ class TestRuns:
         assert {node["agentId"] for node in data["one"]["nodes"]} == {"agent-1"}
         assert data["one"]["totalCount"] == sum(node["agentId"] == "agent-1" for node in data["all"]["nodes"])
 
+    async def test_latency_is_computed_wherever_a_row_selects_it(self, ask: Ask) -> None:
+        query = """query($shown: Boolean!) {
+            nodes: runs(first: 1) { nodes { found: latencyBucket } }
+            edges: runs(first: 1) { edges { ... { node { ...Latency } } } }
+            both: runs(first: 1) { nodes { id } edges { node { found: latencyBucket @include(if: $shown) } } }
+        } fragment Latency on Run { ... on Run { found: latencyBucket } }"""
+        for shown in (True, False):
+            answer = await ask(query, {"shown": shown})
+            assert answer.errors == []
+            data = answer.data
+            assert data["nodes"]["nodes"] == [{"found": "OK"}]
+            assert data["edges"]["edges"] == [{"node": {"found": "OK"}}]
+            assert data["both"]["edges"] == [{"node": {"found": "OK"} if shown else {}}]
+
     async def test_counts_for_filter_chips(self, ask: Ask) -> None:
         stats = (await ask("{ runStats(groupBy: AGENT) { groupBy total groups { value count percentage } } }")).data
         assert stats["runStats"]["total"] == 50

@@ -7,10 +7,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domains.activity.driver_runs import RunClock, run_groups, runs_count
+from domains.activity.driver_runs import RunClock, run_groups, runs_count, runs_page
 from spine.contracts.actors import Principal
 from spine.contracts.enums import LatencyBucket
-from spine.contracts.runs import CountRuns, RunFilter, RunGrouping
+from spine.contracts.paging import PageRequest
+from spine.contracts.runs import CountRuns, ListRuns, RunFilter, RunGrouping
 from spine.contracts.statements import Read
 from spine.storage.compiling import compiled
 from tests.conftest import Execute
@@ -37,7 +38,8 @@ async def loops_over_the_past(connect: dict[str, Any], principal: Principal, rea
     finally:
         await connection.close()
     found = nodes(json.loads(row[0])[0]["Plan"])
-    return max(int(node["Actual Loops"]) for node in found if str(node.get("Alias", "")).startswith("past"))
+    loops = [int(node["Actual Loops"]) for node in found if str(node.get("Alias", "")).startswith("past")]
+    return max(loops, default=0)
 
 
 class TestMedians:
@@ -56,3 +58,11 @@ class TestMedians:
             for seconds in (1, 2, 9):
                 await ended(execute, principal, agent, seconds)
         assert await loops_over_the_past(superuser, principal, read) == 2
+
+    async def test_none_is_computed_for_a_page_that_does_not_ask_for_it(
+        self, execute: Execute, principal: Principal, superuser: dict[str, Any]
+    ) -> None:
+        await ended(execute, principal, "a", 1)
+        for latency, loops in ((True, 1), (False, 0)):
+            request = ListRuns(page=PageRequest(50), latency=latency)
+            assert await loops_over_the_past(superuser, principal, runs_page(request, None, CLOCK)) == loops
