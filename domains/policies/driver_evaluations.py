@@ -5,6 +5,7 @@ summed per rule version and phase, since its rows say only how often it was chec
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -195,11 +196,17 @@ def insert_decisions(records: Sequence[DecisionRecord]) -> InsertRows:
     return InsertRows(decisions, _columns(decisions), [msgspec.structs.astuple(record) for record in records])
 
 
+@lru_cache(maxsize=1024)
+def _rule_id(key: UUID) -> str:
+    """A page shows a few rules hundreds of times."""
+    return node_id(RULE, key)
+
+
 def _evaluation_summary(row: Row) -> Ranked[PolicyEvaluationSummary]:
     outcome = OUTCOMES[row[8]]
     value = PolicyEvaluationSummary(
         id=node_id("PolicyEvaluation", row[2]),
-        policy_id=node_id(RULE, row[3]),
+        policy_id=_rule_id(row[3]),
         policy_name=row[4],
         rule_version=row[5],
         rule_digest=row[6].hex(),

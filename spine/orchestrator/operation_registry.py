@@ -5,7 +5,6 @@ result and run before the commit), the audit entry in the same transaction, comm
 typed result with a stable code; denials, violations and crashes are audited, and raw exception text goes to the log.
 """
 
-import contextlib
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -186,15 +185,17 @@ class OperationRegistry:
         session: RequestSession | None,
         request_id: str,
     ) -> Any:
-        async with contextlib.AsyncExitStack() as stack:
-            if session is None:
-                session = self._database.request()
-                stack.push_async_callback(session.close)
+        if session is None:
+            session = self._database.request()
             try:
-                return await self._read_once(operation, request, principal, session, request_id)
-            except StaleStatement:
-                await session.renew()
-                return await self._read_once(operation, request, principal, session, request_id)
+                return await self._read(operation, request, principal, session, request_id)
+            finally:
+                await session.close()
+        try:
+            return await self._read_once(operation, request, principal, session, request_id)
+        except StaleStatement:
+            await session.renew()
+            return await self._read_once(operation, request, principal, session, request_id)
 
     async def _read_once(
         self, operation: Operation, request: Any, principal: Principal, session: RequestSession, request_id: str

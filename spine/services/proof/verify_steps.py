@@ -106,12 +106,10 @@ def _missing_index(place: int, sealed: Sequence[bytes], steps: Sequence[PlacedSt
 
 def _link_break(tenant_id: UUID, steps: Sequence[PlacedStep]) -> Break | None:
     """A step that does not hold the hash of the step before it in its trace, where that one is the run's too."""
-    heads = {(step.trace_id, step.step_index): step.step_hash for _, step in steps if step is not None}
-    for _, step in steps:
-        if step is None:
-            continue
-        index = step.step_index
-        before = trace_genesis(tenant_id, step.trace_id) if index == 0 else heads.get((step.trace_id, index - 1))
-        if before is not None and before != step.prev_hash:
+    there = [(step.trace_id, step.step_index, step) for _, step in steps if step is not None]
+    heads = {(trace_id, index + 1): step.step_hash for trace_id, index, step in there}
+    heads |= {(trace_id, 0): trace_genesis(tenant_id, trace_id) for trace_id, index, _ in there if index == 0}
+    for trace_id, index, step in there:
+        if heads.get((trace_id, index), step.prev_hash) != step.prev_hash:
             return Break(BreakKind.GAP, index, f"step {index} does not follow the step before it in its trace")
     return None
