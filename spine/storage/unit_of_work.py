@@ -27,6 +27,8 @@ UNREACHABLE = (
     asyncpg.OperatorInterventionError,
 )
 NOBODY = UUID(int=0)
+LONGEST_TEXT = 64 * 1024
+"""Characters of a statement that is still kept prepared: the text of a whole wave is near asyncpg's default, 15 kB."""
 OPENING = 3
 """Statements that open a read, in one round trip: BEGIN, the settings, SAVEPOINT."""
 
@@ -57,7 +59,12 @@ class Database:
         size = self._settings.pool_size
         try:
             self._pool = await asyncpg.create_pool(
-                **self._settings.connect, min_size=1, max_size=size, reset=_keep, statement_cache_size=512
+                **self._settings.connect,
+                min_size=1,
+                max_size=size,
+                reset=_keep,
+                statement_cache_size=512,
+                max_cacheable_statement_size=LONGEST_TEXT,
             )
         except UNREACHABLE as error:
             raise Unavailable("the database cannot be reached") from error
