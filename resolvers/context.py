@@ -1,13 +1,13 @@
 """The context of one request: its principal, its read session, its loaders. Everything goes through the registry."""
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import strawberry
 
 from resolvers.limits.meter import Meter
-from resolvers.loaders import Loaders
+from resolvers.loaders import Loaders, Wave
 from resolvers.observing import note_reads
 from spine.contracts.access import RateLimit
 from spine.contracts.actors import Principal
@@ -85,6 +85,10 @@ class RequestContext:
     def load(self, operation: str, key: Hashable, wanted: Arguments = ()) -> Awaitable[Any]:
         """The value of one key of a batch operation, loaded together with all others that are asked for now."""
         return self._loaders.load(operation, key, wanted)
+
+    def load_waves(self, waves: Sequence[Wave]) -> Awaitable[list[list[Any]]]:
+        """For each a value or an exception for each of its keys, all loaded together."""
+        return self._loaders.load_waves(waves)
 
 
 Info = strawberry.Info[RequestContext, None]

@@ -8,7 +8,7 @@ depends on the query's shape, never on the number of parents.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiodataloader import DataLoader
 
@@ -18,6 +18,16 @@ from spine.contracts.operations import Operation, OperationResult
 
 Execute = Callable[[str, Any], Awaitable[OperationResult[Any]]]
 Asked = tuple[Hashable, Arguments]
+Shared = tuple[str, Arguments]
+"""An operation, and what must be equal for all keys that are loaded at once."""
+
+
+class Wave(NamedTuple):
+    """What a field asks of an operation for all its parents at once."""
+
+    operation: str
+    wanted: Arguments
+    keys: Sequence[Hashable]
 
 
 class Loaders:
@@ -26,22 +36,37 @@ class Loaders:
     def __init__(self, operations: Mapping[str, Operation], execute: Execute) -> None:
         self._operations = operations
         self._execute = execute
-        self._loaders: dict[tuple[str, Arguments], DataLoader[Asked, Any]] = {}
+        self._loaders: dict[Shared, DataLoader[Asked, Any]] = {}
+        self._values: dict[Shared, dict[Asked, Any]] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
     def load(self, operation: str, key: Hashable, wanted: Arguments) -> Awaitable[Any]:
         """The value of one key; raises its HocError, NotFound when the operation has none for it."""
-        counts = tuple(one for one in wanted if type(one[1]) is int)
-        shared = tuple(one for one in wanted if type(one[1]) is not int)
+        counts, shared = _split(wanted)
         loader = self._loaders.get((operation, shared))
         if loader is None:
-            batch = partial(self._run, self._operations[operation], shared)
+            batch = partial(self._load, (operation, shared))
             loader = self._loaders[operation, shared] = DataLoader(batch_load_fn=batch)
         return loader.load((key, counts))
+
+    async def load_waves(self, waves: Sequence[Wave]) -> list[list[Any]]:
+        """For each a value or an exception for each key: one dispatch for all that can share it, and no future each."""
+        groups: dict[Shared, list[Asked]] = {}
+        parts: list[tuple[Shared, int, int]] = []
+        for wave in waves:
+            counts, shared = _split(wave.wanted)
+            asked = groups.setdefault((wave.operation, shared), [])
+            parts.append(((wave.operation, shared), len(asked), len(asked) + len(wave.keys)))
+            asked += [(key, counts) for key in wave.keys]
+        loaded = [self._load(shared, asked) for shared, asked in groups.items()]
+        values = [await loaded[0]] if len(loaded) == 1 else await asyncio.gather(*loaded)
+        found = dict(zip(groups, values, strict=True))
+        return [found[shared][start:end] for shared, start, end in parts]
 
     def clear(self) -> None:
         """Forget what was loaded."""
         self._loaders.clear()
+        self._values.clear()
 
     async def stop(self) -> None:
         """Cancel the batches that are under way, and wait until they are gone; they are tasks of their own."""
@@ -50,12 +75,20 @@ class Loaders:
         if self._running:
             await asyncio.wait(self._running)
 
-    async def _run(self, operation: Operation, shared: Arguments, asked: Sequence[Asked]) -> list[Any]:
+    async def _load(self, shared: Shared, asked: Sequence[Asked]) -> list[Any]:
+        """In order, a value or an exception for each; what was loaded before is not loaded again."""
+        known = self._values.setdefault(shared, {})
+        missing = [one for one in dict.fromkeys(asked) if one not in known]
+        if missing:
+            known.update(zip(missing, await self._run(shared, missing), strict=True))
+        return [known[one] for one in asked]
+
+    async def _run(self, shared: Shared, asked: Sequence[Asked]) -> list[Any]:
         """One batch, which can be stopped while it runs."""
         task: Any = asyncio.current_task()
         self._running.add(task)
         try:
-            return await self._batch(operation, shared, asked)
+            return await self._batch(self._operations[shared[0]], shared[1], asked)
         finally:
             self._running.discard(task)
 
@@ -69,6 +102,12 @@ class Loaders:
         found = result.unwrap()
         absent = NotFound(_kind(operation), "of this object")
         return [found.get(key, absent) for key, _ in asked]
+
+
+def _split(wanted: Arguments) -> tuple[Arguments, Arguments]:
+    """The row counts, and what must be equal for all keys."""
+    counts = tuple(one for one in wanted if type(one[1]) is int)
+    return counts, tuple(one for one in wanted if type(one[1]) is not int)
 
 
 def _largest(asked: Sequence[Asked]) -> dict[str, int]:

@@ -6,8 +6,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import CachedParser, CodedErrors, Schema
+from resolvers.execution.plans import Plans
+from resolvers.execution.run import PLANS, PlannedExecutor
 from resolvers.limits.bounds import Bounds
-from resolvers.limits.executor import LimitedExecutor
 from resolvers.limits.extension import Guard, LimitedValidation, PointsLimit
 from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
@@ -72,9 +73,10 @@ def build_schema(bounds: Bounds | None = None) -> Schema:
             partial(PointsLimit, guard),
             NotedOperation,
         ],
-        execution_context_class=LimitedExecutor,
+        execution_context_class=PlannedExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )
     schema.bounds = guard.bounds
     guard.price(schema, catalogue())
+    schema._schema.extensions[PLANS] = Plans(guard.costs.units)  # noqa: SLF001 - where its executors find them
     return schema

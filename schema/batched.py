@@ -29,11 +29,21 @@ Shape = Callable[[Any, strawberry.Info, Mapping[str, Any]], Any]
 
 @dataclasses.dataclass(frozen=True)
 class BatchSpec:
-    """What feeds a field: the operation, the parent's attribute that is its key, the request fields it fills."""
+    """What feeds a field: the operation, the parent's attribute that is its key, the request fields it fills.
+
+    `look_ahead` turns the query below the field into fields of the operation's request; `shape` makes what the field
+    answers of what was loaded.
+    """
 
     operation: str
     key: str
     fills: tuple[str, ...]
+    look_ahead: LookAhead | None
+    shape: Shape | None
+
+    def wanted(self, info: strawberry.Info, given: Mapping[str, Any]) -> Arguments:
+        """What look-ahead finds; the same for all parents of a field."""
+        return tuple(sorted(self.look_ahead(info, given).items())) if self.look_ahead is not None else ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,19 +79,20 @@ def batched(
     `look_ahead` turns the query below the field into fields of the operation's request (`fills` names them); `shape`
     makes what the field answers of what was loaded.
     """
+    spec = BatchSpec(operation, key, fills, look_ahead, shape)
 
     def resolve(root: Any, info: strawberry.Info, **given: Any) -> Awaitable[Any] | None:
         parent_key = getattr(root, key)
         if parent_key is None:
             return None
         context: Loading = info.context
-        wanted = _selection(context, info, given, look_ahead) if look_ahead is not None else ()
+        wanted = _selection(context, info, given, spec) if look_ahead is not None else ()
         loaded = context.load(operation, parent_key, wanted)
         return _shaped(loaded, shape, info, given) if shape is not None else loaded
 
     resolve.__signature__ = _signature(arguments)  # type: ignore[attr-defined]
     resolve.__annotations__ = {name: one.annotation for name, one in _signature(arguments).parameters.items()}
-    return BatchField(resolve, BatchSpec(operation, key, fills), description)
+    return BatchField(resolve, spec, description)
 
 
 async def _shaped(loaded: Awaitable[Any], shape: Shape, info: strawberry.Info, given: Mapping[str, Any]) -> Any:
@@ -106,12 +117,12 @@ def _signature(arguments: tuple[Argument, ...]) -> inspect.Signature:
     return inspect.Signature([*fixed, *own])
 
 
-def _selection(context: Loading, info: strawberry.Info, given: Mapping[str, Any], look_ahead: LookAhead) -> Arguments:
+def _selection(context: Loading, info: strawberry.Info, given: Mapping[str, Any], spec: BatchSpec) -> Arguments:
     """What look-ahead finds, computed once per place in the query: fragments put one node in several places."""
     place = (*map(id, raw(info).field_nodes), single_parent(info))
     found = context.selections.get(place)
     if found is None:
-        found = context.selections[place] = tuple(sorted(look_ahead(info, given).items()))
+        found = context.selections[place] = spec.wanted(info, given)
     return found
 
 

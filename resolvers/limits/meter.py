@@ -46,7 +46,15 @@ class Meter:
         self.points += self._units.get(kind, 1)
         self._objects += 1
         if not self._objects & LOOK:
-            self._look()
+            self.look()
+
+    def made(self, objects: int) -> None:
+        """So many objects of 1 point were made at once."""
+        self.points += objects
+        before = self._objects
+        self._objects += objects
+        if (before | LOOK) < self._objects:
+            self.look()
 
     def enter(self) -> None:
         """The execution has its turn."""
@@ -76,7 +84,8 @@ class Meter:
         self._turning = False
         self.tired = False
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Read the clocks."""
         worked = self._worked + (time.thread_time() - self._entered if self.inside else 0.0)
         if worked > self._max_work_s or self._loop.time() > self.deadline:
             self.stop()
