@@ -7,13 +7,16 @@ SUITABLE := -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" $(SUITABLE) && echo "$$p" && break; done)
 
-.PHONY: demo test test-clients check bench schema constraints environment clean
+.PHONY: demo test fuzz test-clients check bench schema constraints environment clean
 
 demo: environment  ## start everything with demo data and serve
 	@$(BIN)/hoc demo
 
 test: environment  ## all tests; workers share few databases, and a file stays with one of them
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
+fuzz: environment  ## compiled execution against graphql-core, until they differ or it is stopped
+	@HOC_FUZZ=1 $(BIN)/python -m pytest tests/resolvers/execution/test_differential.py -k whatever
 
 test-clients: environment  ## every client tool against a real server; those that need Node only where it is
 	@$(BIN)/python .ci/client_tools.py
