@@ -25,6 +25,8 @@ class RequestContext:
         self.principal = principal
         self.request_id = request_id
         self.selections: dict[Hashable, Arguments] = {}
+        self.native = False
+        """Whether the answer goes straight to orjson, which writes moments itself."""
         self.meter: Meter
         self.standing: Callable[[], RateLimit]
         self._over = False

@@ -73,6 +73,9 @@ def _read_json(value: object) -> Json:
     return Json(json.dumps(value))
 
 
+NATIVE: Mapping[str, type] = {"DateTime": datetime, "Date": date}
+"""Scalars whose values orjson writes just as their serializers do, by the class that their values have."""
+
 SCALARS: Mapping[object, ScalarDefinition] = {
     BigInt: strawberry.scalar(
         name="BigInt",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from graphql import (
     Executor,
+    FieldNode,
     GraphQLField,
     GraphQLObjectType,
     OperationDefinitionNode,
@@ -24,6 +25,7 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
+from graphql.execution.executor import to_nodes
 from msgspec import Struct
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
@@ -67,6 +69,7 @@ class Field(Struct, frozen=True, eq=False):
     how: How
     parent: GraphQLObjectType
     details: FieldDetailsList
+    nodes: list[FieldNode]
     definition: GraphQLField
     declared: StrawberryField | None
     below: "Mapping[str, Selection]"
@@ -138,7 +141,9 @@ class Classifying:
         how = _how(details[0].node.name.value, definition, declared)
         if how in LATER and is_non_null_type(definition.type) and not is_root:
             raise NotCovered("a field below the root that is awaited and may not be null")
-        return Field(key, how, parent, details, definition, declared, self._below(definition, details))
+        return Field(
+            key, how, parent, details, to_nodes(details), definition, declared, self._below(definition, details)
+        )
 
     def _below(self, definition: GraphQLField, details: FieldDetailsList) -> Mapping[str, Selection]:
         kind: Any = get_named_type(definition.type)

@@ -31,6 +31,7 @@ from strawberry.types.scalar import identity
 from resolvers.execution.classify import Field, How, NotCovered, Selection
 from resolvers.execution.code import Code, Names
 from resolvers.limits.meter import LOOK
+from schema.scalars import NATIVE
 
 Unit = Callable[[Any, Path | None, Any], Any]
 
@@ -49,6 +50,26 @@ class Place(Struct, frozen=True, eq=False):
 
     field: Field
     type: Any
+
+
+class Caller(Struct, frozen=True, eq=False):
+    """How a plain resolver is called: what it takes, and classes that it answered and that are not awaited."""
+
+    field: Field
+    function: Callable[..., Any]
+    takes_self: bool
+    source_names: tuple[str, ...]
+    info_name: str | None
+    plain: set[type]
+
+    @classmethod
+    def of(cls, field: Field) -> "Caller":
+        """As Strawberry would call it."""
+        declared: Any = field.declared
+        made = declared.base_resolver
+        sources = tuple(one.name for one in (made.parent_parameter, made.root_parameter) if one)
+        info = made.info_parameter.name if made.info_parameter else None
+        return cls(field, made.wrapped_func, bool(made.self_parameter), sources, info, set())
 
 
 class Kinds(Struct, eq=False):
@@ -79,10 +100,14 @@ class Plan:
 
 
 class Compiling:
-    """Compiles one operation; `units` says what an object of a type counts, `seen` which classes its objects have."""
+    """Compiles one operation; `units` says what an object of a type counts, `seen` which classes its objects have.
 
-    def __init__(self, units: Mapping[str, int], seen: dict[str, set[type]]) -> None:
+    Answers that go straight to orjson are `native`: moments stay what they are.
+    """
+
+    def __init__(self, units: Mapping[str, int], seen: dict[str, set[type]], *, native: bool) -> None:
         self._units = units
+        self._native = NATIVE if native else {}
         self._seen = seen
         self._names = Names(Path=Path, GraphQLError=GraphQLError)
         self._functions: list[str] = []
@@ -200,7 +225,7 @@ class Compiling:
         else:
             code.add(f"{(bound := self._names.fresh('path'))} = {path}")
             path = bound
-            code.add(f"{value} = run.resolve({self._names.constant('field', field)}, {x}, {path})")
+            code.add(f"{value} = run.resolve({self._names.constant('caller', Caller.of(field))}, {x}, {path})")
         self._value(code, field, field.definition.type, value, path)
         return value
 
@@ -223,6 +248,9 @@ class Compiling:
         present = "" if required else f"{x} is not None and "
         if kind in UNUSUAL:
             code.add(f"if {present}({UNUSUAL[kind].format(x)}): {x} = {unusual}")
+        elif kind.name in self._native:
+            usual = self._names.constant("class", self._native[kind.name])
+            code.add(f"if {present}{x}.__class__ is not {usual}: {x} = {unusual}")
         elif kind.coerce_output_value is identity:
             code.add(f"if {present}{x}.__class__ is not int: {x} = {unusual}")
         elif isinstance(kind, GraphQLEnumType):

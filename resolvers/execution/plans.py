@@ -46,12 +46,12 @@ class Plans:
         operation = self._known(executor)
         if operation.variables is None:
             return None
-        given = executor.variable_values.coerced
-        values = tuple(given.get(name) for name in operation.variables)
+        given, native = executor.variable_values.coerced, executor.context_value.native
+        values = (native, *(given.get(name) for name in operation.variables))
         if values not in operation.plans:
             if len(operation.plans) >= MOST_VARIANTS:
                 operation.plans.pop(next(iter(operation.plans)))
-            operation.plans[values] = self._compiled(executor)
+            operation.plans[values] = self._compiled(executor, native=native)
         plan = operation.plans[values]
         return plan if plan is not None and self._trusted(plan) else None
 
@@ -68,9 +68,9 @@ class Plans:
                 self._operations.popitem(last=False)
         return found
 
-    def _compiled(self, executor: Executor[Any]) -> Plan | None:
+    def _compiled(self, executor: Executor[Any], *, native: bool) -> Plan | None:
         try:
-            return Compiling(self._units, self._seen).plan(Classifying(executor).root(), MOST_CREDIT)
+            return Compiling(self._units, self._seen, native=native).plan(Classifying(executor).root(), MOST_CREDIT)
         except NotCovered:
             return None
 

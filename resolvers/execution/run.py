@@ -12,14 +12,14 @@ from inspect import iscoroutine
 from typing import Any, Final
 
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, located_error
-from graphql.execution.executor import CollectedErrors, invalid_return_type_error, to_nodes
+from graphql.execution.executor import CollectedErrors, invalid_return_type_error
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from prometheus_client import Counter
 from strawberry.types.arguments import convert_arguments
 
 from resolvers.execution.classify import Field, How
-from resolvers.execution.compile import Kinds, Place, Plan, Step, Unit
+from resolvers.execution.compile import Caller, Kinds, Place, Plan, Step, Unit
 from resolvers.execution.plans import Plans
 from resolvers.limits.executor import LimitedExecutor
 from resolvers.loaders import Wave
@@ -50,6 +50,8 @@ class PlannedExecutor(LimitedExecutor):
         super().__init__(*args, **kwargs)
         self.later: list[list[Entry]] = []
         self._given: dict[Field, dict[str, Any]] = {}
+        schema = self.schema._strawberry_schema  # type: ignore[attr-defined] # noqa: SLF001 - as Strawberry's own info
+        self._info_class = schema.config.info_class
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The result, or its coroutine."""
@@ -191,11 +193,10 @@ class PlannedExecutor(LimitedExecutor):
         return info, self._converted(field, info)
 
     def _info(self, field: Field, path: Path) -> Any:
-        schema = self.schema._strawberry_schema  # type: ignore[attr-defined] # noqa: SLF001 - as Strawberry's own info
-        return schema.config.info_class(_raw_info=self._raw_info(field, path), _field=field.declared)
+        return self._info_class(_raw_info=self._raw_info(field, path), _field=field.declared)
 
     def _raw_info(self, field: Field, path: Path) -> Any:
-        return self.build_resolve_info(field.definition, to_nodes(field.details), field.parent, path)
+        return self.build_resolve_info(field.definition, field.nodes, field.parent, path)
 
     def _arguments(self, field: Field) -> dict[str, Any]:
         if not field.definition.args:
@@ -224,28 +225,26 @@ class PlannedExecutor(LimitedExecutor):
         if self.meter.stopped:
             raise Stopped
 
-    def resolve(self, field: Field, source: Any, path: Path) -> Any:
+    def resolve(self, caller: Caller, source: Any, path: Path) -> Any:
         """What a plain resolver answers; null when it fails where null is allowed."""
-        declared: Any = field.declared
-        resolver = declared.base_resolver
+        field = caller.field
         try:
             info = self._info(field, path)
-            given = dict(self._converted(field, info))
-            for parameter, value in (
-                (resolver.parent_parameter, source),
-                (resolver.root_parameter, source),
-                (resolver.info_parameter, info),
-            ):
-                if parameter:
-                    given[parameter.name] = value
-            answer = resolver(source, **given) if resolver.self_parameter else resolver(**given)
+            given = self._converted(field, info).copy()
+            for name in caller.source_names:
+                given[name] = source
+            if caller.info_name is not None:
+                given[caller.info_name] = info
+            answer = caller.function(source, **given) if caller.takes_self else caller.function(**given)
         except Exception as error:  # noqa: BLE001 - it is the field's, which tells it
             self.handle_field_error(error, field.definition.type, field.details, path)
             return None
-        if self.is_awaitable(answer):
-            if iscoroutine(answer):
-                answer.close()
-            raise Surprise
+        if answer.__class__ not in caller.plain:
+            if self.is_awaitable(answer):
+                if iscoroutine(answer):
+                    answer.close()
+                raise Surprise
+            caller.plain.add(answer.__class__)
         return answer
 
     def nulled(self, error: GraphQLError, path: Path) -> None:
@@ -268,7 +267,7 @@ class PlannedExecutor(LimitedExecutor):
         info = self._raw_info(place.field, path)
         if kind.is_type_of is not None and not kind.is_type_of(value, info):
             error = invalid_return_type_error(kind, value, place.field.details)
-            raise located_error(error, to_nodes(place.field.details), path.as_list())
+            raise located_error(error, place.field.nodes, path.as_list())
         if self.is_awaitable(value):
             raise Surprise
         seen.add(value.__class__)
@@ -299,5 +298,5 @@ class PlannedExecutor(LimitedExecutor):
         try:
             self.complete_value(place.type, field.details, self._raw_info(field, path), path, value, None)
         except Exception as error:
-            raise located_error(error, to_nodes(field.details), path.as_list()) from error
+            raise located_error(error, field.nodes, path.as_list()) from error
         raise Surprise

@@ -88,6 +88,7 @@ class GraphQLView(GraphQL[Any, None]):
             limited = bounded(client.request, settings.max_body_bytes, settings.body_timeout_s)
             async with AsyncExitStack() as resources:
                 context = RequestContext(self._runtime.registry, principal, request_id)
+                context.native = True
                 limited.state.context = await resources.enter_async_context(context)
                 async with client.watched():
                     response = await self.run(limited, context=context, root_value=None)
@@ -166,7 +167,7 @@ class GraphQLView(GraphQL[Any, None]):
     ) -> Response:
         """A request that was never executed is a 400 where the media type can say so."""
         refused = sub_response.media_type == GRAPHQL and "data" not in response_data
-        body = self.encode_json(response_data)
+        body = orjson.dumps(response_data)
         status = refusal_status(response_data) if refused else 200
         return Response(body, status, retry_headers(response_data), media_type=sub_response.media_type)
 
