@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from aiodataloader import DataLoader
+from graphql.pyutils import gather_with_cancel
 
 from spine.contracts.errors import NotFound
 from spine.contracts.loading import Arguments
@@ -59,7 +60,7 @@ class Loaders:
             parts.append(((wave.operation, shared), len(asked), len(asked) + len(wave.keys)))
             asked += [(key, counts) for key in wave.keys]
         loaded = [self._load(shared, asked) for shared, asked in groups.items()]
-        values = [await loaded[0]] if len(loaded) == 1 else await asyncio.gather(*loaded)
+        values = [await loaded[0]] if len(loaded) == 1 else await gather_with_cancel(*loaded)
         found = dict(zip(groups, values, strict=True))
         return [found[shared][start:end] for shared, start, end in parts]
 

@@ -7,6 +7,7 @@ A null that a type forbids is raised as the error that graphql-core would raise,
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 from graphql import (
@@ -264,7 +265,7 @@ class Compiling:
 
     def _scalar(self, code: Code, kind: Any, x: str, unusual: str, *, required: bool) -> None:
         write, value = self._names.constant("write", kind.coerce_output_value), self._names.fresh("x")
-        with code.block("if True:" if required else f"if {x} is not None:"):
+        with nullcontext() if required else code.block(f"if {x} is not None:"):
             code.add(f"try: {value} = {write}({x})")
             code.add(f"except Exception: {value} = None")
             code.add(f"{x} = {unusual} if {value} is None else {value}")

@@ -14,7 +14,7 @@ from typing import Any, Final
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, located_error
 from graphql.execution.executor import CollectedErrors, invalid_return_type_error
 from graphql.execution.values import get_argument_values
-from graphql.pyutils import Path
+from graphql.pyutils import Path, gather_with_cancel
 from prometheus_client import Counter
 from strawberry.types.arguments import convert_arguments
 
@@ -69,9 +69,9 @@ class PlannedExecutor(LimitedExecutor):
         points = self.meter.points
         try:
             return await self._waves(plan)
-        except Stopped:
-            return ExecutionResult({}, None)
         except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and tells it
+            if self.meter.stopped:
+                return ExecutionResult({}, None)
             plan.credit -= 1
             REPLAYS.inc()
         self.collected_errors = CollectedErrors()
@@ -139,7 +139,7 @@ class PlannedExecutor(LimitedExecutor):
         parts = [self._called(*one) for one in numbered if one[1].field.how is How.CALL]
         if batched:
             parts.append(self._loaded(batched))
-        answers = await asyncio.gather(*parts) if len(parts) > 1 else [await parts[0]]
+        answers = await gather_with_cancel(*parts) if len(parts) > 1 else [await parts[0]]
         found = dict(ChainMap(*answers))
         return [found[number] for number in range(len(work))]
 
@@ -177,7 +177,7 @@ class PlannedExecutor(LimitedExecutor):
     async def _called(self, number: int, step: Step, entries: Sequence[Entry]) -> Had:
         """The values of a field that Strawberry's wrapper answers, one call for each parent."""
         calls = [self._call(step.field, source, path) for source, _, path in entries]
-        return {number: await asyncio.gather(*calls) if len(calls) > 1 else [await calls[0]]}
+        return {number: await gather_with_cancel(*calls) if len(calls) > 1 else [await calls[0]]}
 
     async def _call(self, field: Field, source: Any, parent: Path | None) -> Any:
         raw = self._raw_info(field, Path(parent, field.key, field.parent.name))

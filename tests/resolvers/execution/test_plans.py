@@ -16,12 +16,15 @@ from spine.contracts.actors import Principal
 from spine.contracts.errors import Unavailable
 from spine.contracts.operations import OperationResult
 from tests.resolvers.conftest import first_of
-from tests.resolvers.limits.conftest import schema_under
+from tests.resolvers.limits.conftest import codes, schema_under
 from tests.resolvers.test_statements import CONSOLE
 
 RUNS = "{ runs(first: 3) { totalCount nodes { id signals { nodes { id run { id } } } } } }"
 CREATE = 'mutation { createLimit(input: {name: "n", limitType: FAILURES, maxValue: "3"}) { limit { id } } }'
 FOLLOWED = "subscription { runUpdated { cursor events { runId run { id } } } }"
+
+POINTS_OF_RUNS = 5
+"""What the operation costs that lists runs."""
 
 Answered = Callable[[str, OperationResult[Any]], OperationResult[Any]]
 
@@ -80,6 +83,17 @@ class TestCovered:
         async with RequestContext(runtime.registry, principal, "test-request") as context:
             assert (await schema.execute(text, context_value=context)).errors is None
         assert plans_of(schema) == {OperationType.QUERY: [None]}
+
+
+@pytest.mark.usefixtures("governed")
+class TestTime:
+    async def test_is_looked_at_within_a_list(self, runtime: Runtime, principal: Principal) -> None:
+        """All objects are made in one go, without an await between them."""
+        text = "{ runs(first: 50) { nodes { id } edges { node { id } } } }"
+        async with RequestContext(runtime.registry, principal, "test-request") as context:
+            answer: Any = await schema_under(max_work_ms=0).execute(text, context_value=context)
+        assert (answer.data, codes(answer)) == (None, ["EXECUTION_TIMEOUT"])
+        assert context.meter.points == POINTS_OF_RUNS + 64
 
 
 @pytest.mark.usefixtures("governed")
