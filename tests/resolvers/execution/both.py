@@ -1,6 +1,7 @@
 """One operation through both executors, on the same rows: what differs between the answers, if anything does."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -151,25 +152,27 @@ WRONG: tuple[Callable[[], Any], ...] = (
     Odd,
 )
 """What stands where something else should."""
+KEY = re.compile(r"key$|^fingerprint$")
+"""What batches load by: a wrong one fails all that is loaded with it, which is a matter of time."""
 
 
 def spoiling(seed: int) -> Change:
-    """Put something wrong somewhere; the same in the same value."""
+    """Put something wrong somewhere; the same in the same value, whichever others were loaded with it."""
 
     def change(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: _spoilt(one, Random(f"{seed} {key}")) for key, one in value.items()}  # noqa: S311
         return _spoilt(value, Random(f"{seed}"))  # noqa: S311 - reproducible, not secret
 
     return change
 
 
 def _spoilt(value: Any, random: Random) -> Any:
-    if isinstance(value, Struct) and value.__struct_fields__ and random.randrange(12):
-        name = random.choice(value.__struct_fields__)
+    fields = [one for one in value.__struct_fields__ if not KEY.search(one)] if isinstance(value, Struct) else []
+    if fields and random.randrange(12):
+        name = random.choice(fields)
         return structs.replace(value, **{name: _spoilt(getattr(value, name), random)})
     if isinstance(value, list | tuple) and value and random.randrange(12):
         place = random.randrange(len(value))
         return [*value[:place], _spoilt(value[place], random), *value[place + 1 :]]
-    if isinstance(value, Mapping) and value:
-        key = random.choice(list(value))
-        return {**value, key: _spoilt(value[key], random)}
     return random.choice(WRONG)()
