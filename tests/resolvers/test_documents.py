@@ -119,5 +119,5 @@ class TestTheMode:
         given = {"input": {"mode": "LOG", "reason": "a rehearsal"}}
         answer = await ask(document("documents.graphql", "SetDocumentMode"), given)
         assert answer.data["setDocumentMode"] == {"documentMode": "LOG", "userErrors": []}
-        shown = await ask(document("documents.graphql", "DocumentMode"))
+        shown = await ask(document("documents.graphql", "CurrentDocumentMode"))
         assert shown.data == {"viewer": {"documentMode": "LOG"}}
