@@ -1,21 +1,29 @@
-"""The console query as requests of both servers, and the check that both answer the same."""
+"""What is asked of which server, and the check that all of them answer the same."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
 from tests.bench.load import ask, post
-from tests.bench.serving import ROOT, Server
+from tests.bench.serving import ORDINARY, OURS, ROOT, Server
 
 QUERY = (ROOT / "schema/operations/console.graphql").read_text(encoding="utf-8")
+PLAIN_QUERY = re.sub(r", \$(after|filter): \w+|(after|filter): \$\w+, ", "", QUERY)
+NODE = QUERY[QUERY.index("node {") + 6 : QUERY.rindex("} }\n  }")]
+RUN_QUERY = f"query Run($id: ID!) {{ run(id: $id) {{ {NODE} }} }}"
+RUNS_ASKED = 5
 MOMENTS = frozenset({"computedAt", "verifiedAt"})
+
+Requests = Mapping[str, Sequence[bytes]]
+"""By a server's name: what it is sent in turn."""
 
 
 class AnswersDifferError(Exception):
-    """The two servers answer the same query differently, or not as the benchmark needs."""
+    """Two servers answer the same query differently, or not as the benchmark needs."""
 
 
 class Compared(Struct, frozen=True):
@@ -25,32 +33,52 @@ class Compared(Struct, frozen=True):
     answer_bytes: int
 
 
-def console_body(first: int) -> bytes:
+def console_body(first: int, query: str = QUERY) -> bytes:
     """The query with its variables."""
-    return orjson.dumps({"query": QUERY, "variables": {"first": first}})
+    return orjson.dumps({"query": query, "variables": {"first": first}})
 
 
-def console_requests(keys: Sequence[str], first: int) -> list[bytes]:
-    """One request a tenant."""
-    body = console_body(first)
-    return [post("/graphql", key, body) for key in keys]
+def page_requests(servers: Sequence[Server], keys: Sequence[str], first: int) -> Requests:
+    """The console's page, one request a tenant; the ordinary server knows no filter."""
+    asked = {server.name: PLAIN_QUERY if server.name == ORDINARY else QUERY for server in servers}
+    return {name: [post("/graphql", key, console_body(first, query)) for key in keys] for name, query in asked.items()}
 
 
-async def check_equal(servers: Sequence[Server], requests: Sequence[bytes]) -> Compared:
-    """Ask both for every tenant's page; AnswersDifferError at the first difference, or where a proof fails."""
+async def run_requests(servers: Sequence[Server], keys: Sequence[str]) -> Requests:
+    """Single runs, some of each tenant's newest."""
+    asked: dict[str, list[bytes]] = {server.name: [] for server in servers}
+    for key in keys:
+        page = orjson.loads(await ask(servers[0], post("/graphql", key, console_body(LIVE + RUNS_ASKED))))
+        for edge in page["data"]["runs"]["edges"][LIVE:]:
+            body = orjson.dumps({"query": RUN_QUERY, "variables": {"id": edge["node"]["id"]}})
+            for name, requests in asked.items():
+                requests.append(post("/graphql" if name == OURS else "/run", key, body))
+    return asked
+
+
+LIVE = 2
+"""The newest runs of each tenant are live and have nothing to verify."""
+
+
+async def check_equal(servers: Sequence[Server], requests: Requests) -> Compared:
+    """Send all servers all requests; AnswersDifferError at the first difference, or where a proof fails."""
     verdicts: Counter[str] = Counter()
     answer_bytes = 0
-    for request in requests:
-        bodies = [await ask(server, request) for server in servers]
+    for number in range(len(requests[servers[0].name])):
+        bodies = [await ask(server, requests[server.name][number]) for server in servers]
         answer_bytes = len(bodies[0])
-        pages = [_without_moments(orjson.loads(body)) for body in bodies]
-        pages[0].pop("extensions", None)  # what it cost, which only ours says
-        for page in pages[1:]:
-            where = difference(pages[0], page)
+        answers = [_without_moments(orjson.loads(body)) for body in bodies]
+        answers[0].pop("extensions", None)  # what it cost, which only ours says
+        for server, answer in zip(servers[1:], answers[1:], strict=True):
+            where = difference(answers[0], answer)
             if where is not None:
-                raise AnswersDifferError(where)
-        verdicts.update(_verdict(edge["node"]) for edge in pages[0]["data"]["runs"]["edges"])
+                raise AnswersDifferError(f"{servers[0].name} and {server.name}: {where}")
+        verdicts.update(_verdict(run) for run in _runs(answers[0]["data"]))
     return Compared(dict(verdicts), answer_bytes)
+
+
+def _runs(answered: Any) -> list[Any]:
+    return [answered["run"]] if "run" in answered else [edge["node"] for edge in answered["runs"]["edges"]]
 
 
 def _verdict(run: Any) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tests.bench.console import console_body
 from tests.bench.place import Place
@@ -38,7 +38,8 @@ async def count(name: str, place: Place, key: str, first: int) -> Counts:
             super().__init__(*arguments, **named)
             self.add_query_logger(counted)
 
-    app = app_of(name, Place({**place.connect, "connection_class": CountingConnection}, place.data_dir))
+    connect = {**place.connect, "connection_class": CountingConnection}
+    app = app_of(name, structs.replace(place, connect=connect))
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     body = console_body(first)
     async with (

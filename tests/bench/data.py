@@ -1,91 +1,72 @@
-"""Fill a fresh database with a fleet, through the same operations as everybody: what is stored is sealed and verifies.
+"""Fill a database with a fleet: each tenant's newest runs by the operations that everybody uses, the others as clones.
 
-Ingest is bound by this machine's processors, so the work is split over processes, some hundred runs a piece.
+What is stored is sealed and verifies. Filling is bound by this machine's processors, so the work is split over
+processes, some hundred runs a piece; what is there already is left alone, so it can be interrupted and enlarged.
 """
 
 import asyncio
 import multiprocessing
 import os
-import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
+from typing import Any
 
-from msgspec import Struct
+import asyncpg
 
 from spine.authority.rbac import OWNER
 from spine.bootstrap import Runtime
 from spine.contracts.access import CreateKey, CreateTenant
 from spine.contracts.actors import Actor, Principal
-from spine.contracts.enums import ActorKind, Consequence, LimitType, Role, RuleMode
-from spine.contracts.governance import CreateLimit, CreatePolicyRule
+from spine.contracts.enums import ActorKind, Role
+from spine.contracts.governance import CreatePolicyRule, ListLimits, ListPolicyRules
 from spine.contracts.paging import PageRequest
 from spine.contracts.runs import IngestSpans, StartRun
 from spine.contracts.signals import ChangeSignal, ListSignals, SuppressSignal
 from spine.contracts.spans import SpanBatch
-from spine.services.clock import system_clock
+from spine.services.clock import system_clock, to_ns
 from spine.services.ids import tenant_id_of
 from spine.settings import Settings
-from tests.bench.fleet import FORBIDDEN_TOOL, Fleet, batches
+from tests.bench.copying import Piece, copy_piece
+from tests.bench.fleet import Fleet, batches
+from tests.bench.governance import LIMITS, RULES
 from tests.bench.place import Place
 
-PIECE = 200
+SAMPLE = 100
+"""Runs of each tenant that are ingested, not cloned: more than any page shows."""
+
+PIECE = 500
 BATCH = 10
 LIVE_RUNS = 2
+JUDGED = 100
 POINTS = 10**9
 """A key never runs dry: what is measured is how fast answers are, not how many a key may have."""
 
-RULES = (
-    CreatePolicyRule(
-        name="no account is deleted",
-        condition=f'step.skill_name == "{FORBIDDEN_TOOL}"',
-        mode=RuleMode.BLOCK,
-        consequence=Consequence.INCIDENT,
-    ),
-    CreatePolicyRule(name="slow step", condition="step.duration_ms > 1450"),
-    CreatePolicyRule(name="many tokens", condition="run.total_tokens > 18000", mode=RuleMode.AUDIT),
-    CreatePolicyRule(name="failed steps", condition="run.failed_step_count > 0"),
-)
-LIMITS = (
-    CreateLimit(name="time of a run", limit_type=LimitType.TIME_MS, max_value=Decimal(9000)),
-    CreateLimit(
-        name="tokens of a run",
-        limit_type=LimitType.TOKENS_TOTAL,
-        max_value=Decimal(20_000),
-        consequence=Consequence.INCIDENT,
-    ),
-    CreateLimit(name="cost of a run", limit_type=LimitType.COST_USD, max_value=Decimal("0.08")),
-)
+Report = Callable[[int], None]
 
 
-class Piece(Struct, frozen=True):
-    """Some runs of one tenant, to be ingested by one process, the earliest (of the highest number) first."""
-
-    tenant: str
-    numbers: range
-    steps: int
-    newest_ns: int
-
-
-def fill(place: Place, fleet: Fleet, report: Callable[[int], None]) -> list[str]:
-    """Store the fleet and answer one key a tenant; `report` is told how many runs each finished piece had."""
+def fill(place: Place, fleet: Fleet, report: Report) -> list[str]:
+    """Store what is missing of the fleet, and answer a new key of each tenant; `report` hears how many are there."""
     tenants = [f"bench-{number}" for number in range(fleet.tenants)]
-    keys = asyncio.run(_prepare(place, tenants))
-    newest_ns = time.time_ns() - 10**9
-    each = fleet.per_tenant()
-    pieces = [
-        Piece(tenant, range(last, max(last - PIECE, -1), -1), fleet.steps, newest_ns)
-        for last in range(each - 1, -1, -PIECE)
+    keys, newest_ns = asyncio.run(_prepare(place, tenants))
+    sampled = min(SAMPLE, fleet.per_tenant())
+    whole = [Piece(tenant, range(sampled - 1, -1, -1), newest_ns) for tenant in tenants]
+    rest = [
+        Piece(tenant, range(start, min(start + PIECE, fleet.per_tenant())), newest_ns)
+        for start in range(sampled, fleet.per_tenant(), PIECE)
         for tenant in tenants
     ]
-    workers = min(os.cpu_count() or 1, len(pieces))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_ingest_in_process, place, piece) for piece in pieces]):
-            report(done.result())
-    asyncio.run(_leave_feedback(place, tenants))
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        _heard(report, [pool.submit(_sample_in_process, place, piece, fleet.steps) for piece in whole])
+        _heard(report, [pool.submit(_copy_in_process, place, piece, sampled) for piece in rest])
+    asyncio.run(_analyze(place))
     return keys
+
+
+def _heard(report: Report, pieces: Iterable[Future[int]]) -> None:
+    for done in as_completed(list(pieces)):
+        report(done.result())
 
 
 def runtime_of(place: Place) -> Runtime:
@@ -113,42 +94,70 @@ async def started(place: Place) -> AsyncIterator[Runtime]:
         await runtime.close()
 
 
-async def new_tenant(runtime: Runtime, tenant: str) -> str:
-    """Make a tenant with rules and limits, and answer a key of its."""
+async def new_tenant(runtime: Runtime, tenant: str, rules: Sequence[CreatePolicyRule]) -> str:
+    """Make a tenant with rules and limits unless it is there, and answer a new key of its."""
     owner = owner_of(tenant)
     (await runtime.registry.execute("account.create_tenant", CreateTenant(tenant), owner)).unwrap()
-    for rule in RULES:
-        (await runtime.registry.execute("policies.create_rule", rule, owner)).unwrap()
-    for limit in LIMITS:
-        (await runtime.registry.execute("controls.create_limit", limit, owner)).unwrap()
+    page = PageRequest(100, None)
+    rules_there = (await runtime.registry.execute("policies.rules", ListPolicyRules(page=page), owner)).unwrap()
+    await _create(runtime, "policies.create_rule", _missing(rules, rules_there.nodes), owner)
+    limits_there = (await runtime.registry.execute("controls.limits", ListLimits(page=page), owner)).unwrap()
+    await _create(runtime, "controls.create_limit", _missing(LIMITS, limits_there.nodes), owner)
     made = await runtime.registry.execute("api_keys.create_key", CreateKey(name="bench", role=Role.ADMIN), owner)
     return str(made.unwrap().key)
 
 
-async def _prepare(place: Place, tenants: list[str]) -> list[str]:
+def _missing(wanted: Sequence[Any], there: Sequence[Any]) -> list[Any]:
+    names = {one.name for one in there}
+    return [one for one in wanted if one.name not in names]
+
+
+async def _create(runtime: Runtime, operation: str, wanted: Sequence[Any], owner: Principal) -> None:
+    for one in wanted:
+        (await runtime.registry.execute(operation, one, owner)).unwrap()
+
+
+async def _prepare(place: Place, tenants: list[str]) -> tuple[list[str], int]:
+    """A key of each tenant, and the time of the newest run: when the first tenant was made."""
     async with started(place) as runtime:
-        return [await new_tenant(runtime, tenant) for tenant in tenants]
+        keys = [await new_tenant(runtime, tenant, RULES) for tenant in tenants]
+    made = await _superuser_reads(
+        place, "SELECT created_at FROM tenants WHERE tenant_id = $1", tenant_id_of(tenants[0])
+    )
+    return keys, to_ns(made)
 
 
-def _ingest_in_process(place: Place, piece: Piece) -> int:
-    return asyncio.run(_ingest(place, piece))
+def _sample_in_process(place: Place, piece: Piece, steps: int) -> int:
+    return asyncio.run(_sample(place, piece, steps))
 
 
-async def _ingest(place: Place, piece: Piece) -> int:
+def _copy_in_process(place: Place, piece: Piece, sampled: int) -> int:
+    return asyncio.run(copy_piece(place, piece, sampled))
+
+
+async def _sample(place: Place, piece: Piece, steps: int) -> int:
+    """Ingest the piece, start a few runs that stay live, and say something of the signals; once."""
     owner = owner_of(piece.tenant)
+    if await _superuser_reads(place, JUDGED_BEFORE, owner.tenant_id):
+        return len(piece.numbers)
     async with started(place) as runtime:
-        for spans in batches(piece.tenant, piece.numbers, piece.steps, piece.newest_ns, BATCH):
+        for spans in batches(piece.tenant, piece.numbers, steps, piece.newest_ns, BATCH):
             request = IngestSpans(SpanBatch(tuple(spans), ()))
             (await runtime.registry.execute("activity.ingest_spans", request, owner)).unwrap()
+        await _start_runs(runtime, owner)
+        await _judge_signals(runtime, owner)
     return len(piece.numbers)
 
 
-async def _leave_feedback(place: Place, tenants: list[str]) -> None:
-    """Say something of the newest signals, and start a few runs that stay live."""
-    async with started(place) as runtime:
-        for tenant in tenants:
-            await _start_runs(runtime, owner_of(tenant))
-            await _judge_signals(runtime, owner_of(tenant))
+JUDGED_BEFORE = "SELECT EXISTS (SELECT FROM audit_ledger WHERE tenant_id = $1 AND entity_type = 'SIGNAL')"
+
+
+async def _superuser_reads(place: Place, statement: str, *arguments: object) -> Any:
+    connection = await asyncpg.connect(**place.superuser)
+    try:
+        return await connection.fetchval(statement, *arguments)
+    finally:
+        await connection.close()
 
 
 async def _start_runs(runtime: Runtime, owner: Principal) -> None:
@@ -163,7 +172,8 @@ async def _start_runs(runtime: Runtime, owner: Principal) -> None:
 
 
 async def _judge_signals(runtime: Runtime, owner: Principal) -> None:
-    listed = await runtime.registry.execute("activity.signals", ListSignals(page=PageRequest(30, None)), owner)
+    """Every third signal is suppressed, every fifth escalated, the others are acknowledged."""
+    listed = await runtime.registry.execute("activity.signals", ListSignals(page=PageRequest(JUDGED, None)), owner)
     until = system_clock() + timedelta(days=7)
     for number, signal in enumerate(listed.unwrap().nodes):
         if number % 3 == 0:
@@ -171,3 +181,13 @@ async def _judge_signals(runtime: Runtime, owner: Principal) -> None:
             (await runtime.registry.execute("activity.suppress_signal", suppress, owner)).unwrap()
         operation = "activity.escalate_signal" if number % 5 == 0 else "activity.acknowledge_signal"
         (await runtime.registry.execute(operation, ChangeSignal(signal_key=signal.key), owner)).unwrap()
+
+
+async def _analyze(place: Place) -> None:
+    """What autovacuum would do in its own time: statistics, and pages known to be visible to all."""
+    connection = await asyncpg.connect(**place.superuser)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()

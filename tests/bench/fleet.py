@@ -35,7 +35,7 @@ class Fleet(Struct, frozen=True):
 def spans_of(tenant: str, number: int, steps: int, newest_ns: int) -> list[SpanRecord]:
     """The spans of one run, its root last, as an exporter sends them; a higher number is an earlier run."""
     chance = random.Random(f"{tenant}/{number}")  # noqa: S311 - reproducible test data
-    trace_id = hashlib.sha256(f"trace/{tenant}/{number}".encode()).hexdigest()[:32]
+    trace_id = trace_id_of(tenant, number)
     agent = chance.choice(AGENTS)
     provider, model = chance.choice(MODELS)
     at = newest_ns - number * GAP_NS
@@ -57,6 +57,11 @@ def spans_of(tenant: str, number: int, steps: int, newest_ns: int) -> list[SpanR
         "gen_ai.task.goal": f"Help customer {chance.randint(1, 9999)} with a request about order {number}.",
     }
     return [*children, _span(trace_id, 0, None, f"invoke_agent {agent}", (at, ended), attributes, failed=failed)]
+
+
+def trace_id_of(tenant: str, number: int) -> str:
+    """The trace that a run is alone in."""
+    return hashlib.sha256(f"trace/{tenant}/{number}".encode()).hexdigest()[:32]
 
 
 def batches(tenant: str, numbers: Sequence[int], steps: int, newest_ns: int, size: int) -> Iterator[list[SpanRecord]]:

@@ -1,6 +1,6 @@
-"""The console query by hand: Starlette, asyncpg and orjson, no GraphQL and nothing of the registry.
+"""The console query, and one run of it, by hand: Starlette, asyncpg and orjson, no GraphQL, nothing of the registry.
 
-The baseline of `make bench`. It does what a careful engineer would write for this one page: the same key check (cached
+The baseline of `make bench`. It does what a careful engineer would write for these pages: the same key check (cached
 for a second), the same row-security transaction, each table read once, the same verification. It reads less than the
 API where its answer needs less (no agent medians, evidence rows once for people and for verification).
 """
@@ -9,7 +9,7 @@ import gc
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -21,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.bench.hand_written_answer import Rows, answer
+from spine.services.ids import key_of
+from tests.bench.hand_written_answer import Json, Row, Rows, answer, answer_run
 from tests.bench.hand_written_sql import (
     BEGIN,
     BREACHES,
@@ -33,6 +34,7 @@ from tests.bench.hand_written_sql import (
     INCIDENTS,
     KEY_DETAILS,
     NOBODY,
+    RUN,
     RUNS,
     SEALS,
     SIGNALS,
@@ -46,6 +48,8 @@ MAX_FIRST: Final = 100
 POOL_SIZE: Final = 10
 
 Connection = Any
+Reader = Callable[[Connection, UUID, Json], Awaitable[bytes]]
+"""Answers JSON, given a connection, the tenant and the variables."""
 
 
 class Keys:
@@ -90,34 +94,54 @@ async def _keep(_connection: object) -> None:
     """Nothing to reset: all settings are local to a transaction."""
 
 
-async def read(connection: Connection, tenant_id: UUID, first: int) -> Rows:
-    """Everything that the page needs, in one snapshot of the tenant."""
+async def page(connection: Connection, tenant_id: UUID, variables: Json) -> bytes:
+    """The console's page, in one snapshot of the tenant."""
+    first: int = variables["first"]
     await connection.execute(BEGIN.format(tenant_id))
     try:
         runs = await connection.fetch(RUNS, tenant_id, first + 1)
-        keys = [run[0] for run in runs[:first]]
-        signals = await connection.fetch(SIGNALS, tenant_id, keys)
-        return Rows(
-            runs=runs,
-            total=await connection.fetchval(COUNT, tenant_id),
-            incidents=await connection.fetch(INCIDENTS, tenant_id, keys),
-            evaluations=await connection.fetch(EVALUATIONS, tenant_id, keys),
-            decisions=await connection.fetch(DECISIONS, tenant_id, keys),
-            breaches=await connection.fetch(BREACHES, tenant_id, keys),
-            steps=await connection.fetch(STEPS, tenant_id, keys),
-            seals=await connection.fetch(SEALS, tenant_id, keys),
-            signals=signals,
-            feedback=await connection.fetch(FEEDBACK, tenant_id, [signal[2] for signal in signals]),
-        )
+        total = await connection.fetchval(COUNT, tenant_id)
+        rows = await read_below(connection, tenant_id, runs, total, first)
     finally:
         await connection.execute("ROLLBACK")
+    return answer(tenant_id, rows, first)
 
 
-class Console:
-    """The endpoint: `POST {"variables": {"first": n}}` with a bearer key."""
+async def run(connection: Connection, tenant_id: UUID, variables: Json) -> bytes:
+    """One run, in one snapshot of the tenant."""
+    key = key_of(variables["id"], "Run")
+    await connection.execute(BEGIN.format(tenant_id))
+    try:
+        rows = await read_below(connection, tenant_id, await connection.fetch(RUN, tenant_id, key), 1, 1)
+    finally:
+        await connection.execute("ROLLBACK")
+    return answer_run(tenant_id, rows)
 
-    def __init__(self, place: Place) -> None:
+
+async def read_below(connection: Connection, tenant_id: UUID, runs: Sequence[Row], total: int, first: int) -> Rows:
+    """Everything below the first of these runs, a statement a table."""
+    keys = [run[0] for run in runs[:first]]
+    signals = await connection.fetch(SIGNALS, tenant_id, keys)
+    return Rows(
+        runs=runs,
+        total=total,
+        incidents=await connection.fetch(INCIDENTS, tenant_id, keys),
+        evaluations=await connection.fetch(EVALUATIONS, tenant_id, keys),
+        decisions=await connection.fetch(DECISIONS, tenant_id, keys),
+        breaches=await connection.fetch(BREACHES, tenant_id, keys),
+        steps=await connection.fetch(STEPS, tenant_id, keys),
+        seals=await connection.fetch(SEALS, tenant_id, keys),
+        signals=signals,
+        feedback=await connection.fetch(FEEDBACK, tenant_id, [signal[2] for signal in signals]),
+    )
+
+
+class Endpoint:
+    """`POST {"variables": {...}}` with a bearer key, answered by the reader of the path."""
+
+    def __init__(self, place: Place, readers: Mapping[str, Reader]) -> None:
         self._place = place
+        self._readers = readers
         self._pool: asyncpg.Pool[Any]
         self._keys: Keys
 
@@ -134,20 +158,27 @@ class Console:
             yield
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one page."""
+        """Answer one request."""
         tenant_id = await self._keys.tenant(request.headers.get("authorization", ""))
         if tenant_id is None:
             return Response(status_code=401)
-        first = orjson.loads(await request.body())["variables"]["first"]
+        variables = orjson.loads(await request.body())["variables"]
+        first = variables.get("first", 1)
         if not isinstance(first, int) or not 1 <= first <= MAX_FIRST:
             return Response(status_code=400)
         async with self._pool.acquire() as connection:
-            rows = await read(connection, tenant_id, first)
-        page = answer(tenant_id, rows, first)
-        return Response(orjson.dumps(page), media_type="application/json")
+            content = await self._readers[request.url.path](connection, tenant_id, variables)
+        return Response(content, media_type="application/json")
+
+
+def endpoints(place: Place, readers: Mapping[str, Reader]) -> Starlette:
+    """An application with a route a reader."""
+    endpoint = Endpoint(place, readers)
+    return Starlette(
+        routes=[Route(path, endpoint.__call__, methods=["POST"]) for path in readers], lifespan=endpoint.lifespan
+    )
 
 
 def create_app(place: Place) -> Starlette:
     """The application."""
-    console = Console(place)
-    return Starlette(routes=[Route("/graphql", console.__call__, methods=["POST"])], lifespan=console.lifespan)
+    return endpoints(place, {"/graphql": page, "/run": run})

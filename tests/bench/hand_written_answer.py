@@ -1,4 +1,4 @@
-"""Rows to the console's JSON, by hand."""
+"""Rows to JSON, by hand: the console's page, and one run."""
 
 import base64
 from collections import defaultdict
@@ -55,6 +55,19 @@ class Rows(NamedTuple):
     feedback: Sequence[Row]
 
 
+class Below(NamedTuple):
+    """What stands below one run: what is shown as JSON, and the rows that verification and folding take."""
+
+    incidents: Json
+    incidents_cut: bool
+    signals: Json
+    evaluations: Sequence[EvaluationRecord]
+    decisions: Sequence[DecisionRecord]
+    breaches: Sequence[BreachRecord]
+    steps: Sequence[tuple[RunStep, StepRecord | None]]
+    seals: Sequence[SealRecord]
+
+
 class Grouped(NamedTuple):
     """The rows below each run."""
 
@@ -68,28 +81,68 @@ class Grouped(NamedTuple):
     feedback: Mapping[str, Json]
 
 
-def answer(tenant_id: UUID, rows: Rows, first: int) -> Json:
-    """The whole response."""
+def answer(tenant_id: UUID, rows: Rows, first: int) -> bytes:
+    """The whole page."""
     now = datetime.now(UTC)
-    names = RunRow.__struct_fields__
-    runs = [RunRow(**dict(zip(names, row, strict=True))) for row in rows.runs[:first]]
-    grouped = _grouped(rows, now)
-    last = runs[-1] if runs else None
+    runs = [run_of(row) for row in rows.runs[:first]]
+    nodes = _nodes(tenant_id, runs, rows, now)
+    return page_of(runs, nodes, rows.total, more=len(rows.runs) > first)
+
+
+def answer_run(tenant_id: UUID, rows: Rows) -> bytes:
+    """One run, null when there is none."""
+    nodes = _nodes(tenant_id, [run_of(row) for row in rows.runs], rows, datetime.now(UTC))
+    return orjson.dumps({"data": {"run": nodes[0] if nodes else None}})
+
+
+def page_of(runs: Sequence[RunRow], nodes: Sequence[Json], total: int, *, more: bool) -> bytes:
+    """The page of these runs."""
     page = {
-        "totalCount": min(rows.total, MOST_COUNTED),
-        "pageInfo": {
-            "hasNextPage": len(rows.runs) > first,
-            "endCursor": None if last is None else _cursor(last),
-        },
-        "edges": [{"node": _run(tenant_id, run, grouped, now)} for run in runs],
+        "totalCount": min(total, MOST_COUNTED),
+        "pageInfo": {"hasNextPage": more, "endCursor": cursor_of(runs[-1]) if runs else None},
+        "edges": [{"node": node} for node in nodes],
     }
-    return {"data": {"runs": page}}
+    return orjson.dumps({"data": {"runs": page}})
+
+
+def run_of(row: Row) -> RunRow:
+    """A run's columns stand in the order of its fields."""
+    return RunRow(**dict(zip(RunRow.__struct_fields__, row, strict=False)))
+
+
+def stored_runs(rows: Rows) -> list[StoredRun]:
+    """What verification takes, for each run that was read."""
+    grouped = _grouped(rows, datetime.now(UTC))
+    return [stored_run(run, _below(run.id, grouped)) for run in map(run_of, rows.runs)]
+
+
+def _nodes(tenant_id: UUID, runs: Sequence[RunRow], rows: Rows, now: datetime) -> list[Json]:
+    grouped = _grouped(rows, now)
+    return [run_node(tenant_id, run, _below(run.id, grouped), now) for run in runs]
+
+
+def _below(key: UUID, grouped: Grouped) -> Below:
+    incidents = grouped.incidents[key]
+    shown = [
+        {"id": node_id("Incident", row[1]), "severity": row[2], "title": row[3], "createdAt": row[4]}
+        for row in incidents[:INCIDENTS_SHOWN]
+    ]
+    return Below(
+        incidents={"totalCount": len(incidents), "nodes": shown},
+        incidents_cut=len(incidents) > INCIDENTS_SHOWN,
+        signals=_signals(grouped.signals[key], grouped.feedback),
+        evaluations=grouped.evaluations[key],
+        decisions=grouped.decisions[key],
+        breaches=grouped.breaches[key],
+        steps=grouped.steps[key],
+        seals=grouped.seals[key],
+    )
 
 
 def _grouped(rows: Rows, now: datetime) -> Grouped:
     steps: defaultdict[UUID, list[tuple[RunStep, StepRecord | None]]] = defaultdict(list)
     for row in rows.steps:
-        steps[row[0]].append((RunStep(row[0], row[1], row[2], row[3]), _step(row)))
+        steps[row[0]].append((RunStep(row[0], row[1], row[2], row[3]), step_of(row[4:])))
     return Grouped(
         incidents=_by_run(rows.incidents),
         evaluations=_records(EvaluationRecord, rows.evaluations),
@@ -98,7 +151,7 @@ def _grouped(rows: Rows, now: datetime) -> Grouped:
         steps=steps,
         seals=_records(SealRecord, rows.seals),
         signals=_by_run(rows.signals),
-        feedback=_feedback(rows.feedback, now),
+        feedback=feedback_of(rows.feedback, now),
     )
 
 
@@ -117,18 +170,18 @@ def _records(record: Any, rows: Iterable[Row]) -> defaultdict[UUID, list[Any]]:
     return by_run
 
 
-def _step(row: Row) -> StepRecord | None:
-    """A step's columns stand in the order of its fields, after the four of its place; absent after a lost step."""
-    if row[4] is None:
+def step_of(columns: Sequence[Any]) -> StepRecord | None:
+    """A step's columns stand in the order of its fields; they are all absent after a lost step."""
+    if columns[0] is None:
         return None
-    return StepRecord(**dict(zip(StepRecord.__struct_fields__, row[4:], strict=True)))
+    return StepRecord(**dict(zip(StepRecord.__struct_fields__, columns, strict=True)))
 
 
-def _run(tenant_id: UUID, run: RunRow, grouped: Grouped, now: datetime) -> Json:
-    key = run.id
+def run_node(tenant_id: UUID, run: RunRow, below: Below, now: datetime) -> Json:
+    """One run with everything below it, its proof made now."""
     ended = run.completed_ns
     return {
-        "id": node_id("Run", key),
+        "id": node_id("Run", run.id),
         "agentName": run.agent_name,
         "provider": run.provider,
         "model": run.model,
@@ -140,38 +193,25 @@ def _run(tenant_id: UUID, run: RunRow, grouped: Grouped, now: datetime) -> Json:
         "durationMs": None if ended is None else (ended - run.started_ns) // 1_000_000,
         "inputTokens": run.input_tokens,
         "outputTokens": run.output_tokens,
-        "costUsd": None if run.cost_micro_usd is None else _usd(run.cost_micro_usd),
+        "costUsd": None if run.cost_micro_usd is None else usd(run.cost_micro_usd),
         "costStatus": run.cost_status,
-        "evidence": _evidence(key, grouped, now),
-        "proof": _proof(tenant_id, run, grouped, now),
-        "signals": _signals(grouped.signals[key], grouped.feedback),
+        "evidence": _evidence(below, now),
+        "proof": _proof(tenant_id, run, below, now),
+        "signals": below.signals,
     }
 
 
-def _evidence(key: UUID, grouped: Grouped, now: datetime) -> Json:
-    incidents = [
-        {"id": node_id("Incident", row[1]), "severity": row[2], "title": row[3], "createdAt": row[4]}
-        for row in grouped.incidents[key]
-    ]
-    policies = _policies(grouped.evaluations[key])
-    limits = _limits(grouped.breaches[key])
-    decided = sorted(grouped.decisions[key], key=attrgetter("decided_at", "id"), reverse=True)
-    decisions = [
-        {
-            "id": node_id("Decision", one.id),
-            "decisionType": one.decision_type,
-            "outcome": one.outcome,
-            "decidedAt": one.decided_at,
-        }
-        for one in decided
-    ]
+def _evidence(below: Below, now: datetime) -> Json:
+    policies = policies_of(below.evaluations)
+    limits = limits_of(below.breaches)
+    decisions = decisions_of(below.decisions)
     cut = (
-        ("INCIDENTS", len(incidents) > INCIDENTS_SHOWN),
+        ("INCIDENTS", below.incidents_cut),
         ("POLICIES", len(policies) > POLICIES_SHOWN or len(decisions) > DECISIONS_SHOWN),
         ("CONTROLS", len(limits) > LIMITS_SHOWN),
     )
     return {
-        "incidentsCaused": {"totalCount": len(incidents), "nodes": incidents[:INCIDENTS_SHOWN]},
+        "incidentsCaused": below.incidents,
         "policiesEvaluated": {"totalCount": len(policies), "nodes": policies[:POLICIES_SHOWN]},
         "limitsHit": {"totalCount": len(limits), "nodes": limits[:LIMITS_SHOWN]},
         "decisionsMade": {"totalCount": len(decisions), "nodes": decisions[:DECISIONS_SHOWN]},
@@ -180,7 +220,7 @@ def _evidence(key: UUID, grouped: Grouped, now: datetime) -> Json:
     }
 
 
-def _policies(evaluations: Sequence[EvaluationRecord]) -> list[Json]:
+def policies_of(evaluations: Sequence[EvaluationRecord]) -> list[Json]:
     """Newest first; of what was said at the end each rule's latest, ALLOW summed per rule version and phase."""
     latest = {(one.rule_id, one.phase): one.evidence_index for one in evaluations}
     folded: dict[object, list[Any]] = {}
@@ -205,7 +245,21 @@ def _policies(evaluations: Sequence[EvaluationRecord]) -> list[Json]:
     ]
 
 
-def _limits(breaches: Sequence[BreachRecord]) -> list[Json]:
+def decisions_of(decisions: Sequence[DecisionRecord]) -> list[Json]:
+    """Newest first."""
+    decided = sorted(decisions, key=attrgetter("decided_at", "id"), reverse=True)
+    return [
+        {
+            "id": node_id("Decision", one.id),
+            "decisionType": one.decision_type,
+            "outcome": one.outcome,
+            "decidedAt": one.decided_at,
+        }
+        for one in decided
+    ]
+
+
+def limits_of(breaches: Sequence[BreachRecord]) -> list[Json]:
     """Newest first: the latest state of each limit that is still reached."""
     latest = {one.limit_id: one for one in breaches}
     standing = [one for one in latest.values() if not one.cleared]
@@ -222,19 +276,20 @@ def _limits(breaches: Sequence[BreachRecord]) -> list[Json]:
     ]
 
 
-def _proof(tenant_id: UUID, run: RunRow, grouped: Grouped, now: datetime) -> Json:
-    key = run.id
-    evidence: list[EvidenceRecord] = [*grouped.evaluations[key], *grouped.decisions[key], *grouped.breaches[key]]
+def stored_run(run: RunRow, below: Below) -> StoredRun:
+    """What verification takes."""
+    evidence: list[EvidenceRecord] = [*below.evaluations, *below.decisions, *below.breaches]
     evidence.sort(key=attrgetter("evidence_index"))
-    verdict = verify_run(
-        tenant_id,
-        StoredRun(
-            run=run,
-            seals=grouped.seals[key],
-            steps=grouped.steps[key],
-            evidence=None if len(evidence) > MOST_EVIDENCE else evidence,
-        ),
+    return StoredRun(
+        run=run,
+        seals=below.seals,
+        steps=below.steps,
+        evidence=None if len(evidence) > MOST_EVIDENCE else evidence,
     )
+
+
+def _proof(tenant_id: UUID, run: RunRow, below: Below, now: datetime) -> Json:
+    verdict = verify_run(tenant_id, stored_run(run, below))
     first = verdict.first_break
     integrity = {
         "model": verdict.model,
@@ -262,7 +317,7 @@ def _signals(signals: Sequence[Row], feedback: Mapping[str, Json]) -> Json:
     return {"totalCount": len(signals), "nodes": nodes}
 
 
-def _feedback(events: Iterable[Row], now: datetime) -> dict[str, Json]:
+def feedback_of(events: Iterable[Row], now: datetime) -> dict[str, Json]:
     """The state that the entries, oldest first, leave of each signal."""
     newest: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for event in events:
@@ -290,13 +345,15 @@ def _state(newest: Mapping[str, Row], now: datetime) -> Json:
 
 
 def _shown(breach: BreachRecord, stored: int) -> str:
-    return _usd(stored) if breach.limit_type == "COST_USD" else str(stored)
+    return usd(stored) if breach.limit_type == "COST_USD" else str(stored)
 
 
-def _usd(micro_usd: int) -> str:
+def usd(micro_usd: int) -> str:
+    """US dollars as the API writes them."""
     return f"{micro_usd // 1_000_000}.{micro_usd % 1_000_000:06d}".rstrip("0").rstrip(".")
 
 
-def _cursor(run: RunRow) -> str:
+def cursor_of(run: Any) -> str:
+    """Where the page after this run begins."""
     place = orjson.dumps(["activity.runs", run.started_ns, str(run.id)])
     return base64.urlsafe_b64encode(place).decode().rstrip("=")

@@ -16,32 +16,33 @@ KEY_DETAILS: Final = "SELECT role FROM api_keys WHERE tenant_id = $1 AND key_id 
 OF_RUNS: Final = "WHERE tenant_id = $1 AND run_id = any($2::uuid[])"
 
 
-def _columns(record: type) -> str:
+def columns_of(record: type) -> str:
     """The record's fields as columns; only the run's key has another name in the tables."""
     fields: tuple[str, ...] = record.__struct_fields__  # type: ignore[attr-defined]
     return ", ".join("run_id" if name == "run_key" else name for name in fields)
 
 
 RUNS: Final = (
-    f"SELECT {_columns(RunRow)} FROM runs WHERE tenant_id = $1 AND NOT withdrawn "
+    f"SELECT {columns_of(RunRow)} FROM runs WHERE tenant_id = $1 AND NOT withdrawn "
     "ORDER BY started_ns DESC, id DESC LIMIT $2"
 )
+RUN: Final = f"SELECT {columns_of(RunRow)} FROM runs WHERE tenant_id = $1 AND id = $2 AND NOT withdrawn"
 COUNT: Final = "SELECT count(*) FROM (SELECT FROM runs WHERE tenant_id = $1 AND NOT withdrawn LIMIT 10001) counted"
 INCIDENTS: Final = (
     "SELECT source_run_id, id, severity, title, created_at FROM incidents "
     "WHERE tenant_id = $1 AND source_run_id = any($2::uuid[]) AND NOT withdrawn ORDER BY created_at DESC, id DESC"
 )
 EVALUATIONS: Final = (
-    f"SELECT {_columns(EvaluationRecord)} FROM policy_evaluations {OF_RUNS} ORDER BY run_id, evidence_index"
+    f"SELECT {columns_of(EvaluationRecord)} FROM policy_evaluations {OF_RUNS} ORDER BY run_id, evidence_index"
 )
-DECISIONS: Final = f"SELECT {_columns(DecisionRecord)} FROM decisions {OF_RUNS} ORDER BY run_id, evidence_index"
-BREACHES: Final = f"SELECT {_columns(BreachRecord)} FROM limit_breaches {OF_RUNS} ORDER BY run_id, evidence_index"
+DECISIONS: Final = f"SELECT {columns_of(DecisionRecord)} FROM decisions {OF_RUNS} ORDER BY run_id, evidence_index"
+BREACHES: Final = f"SELECT {columns_of(BreachRecord)} FROM limit_breaches {OF_RUNS} ORDER BY run_id, evidence_index"
 STEPS: Final = (
-    f"SELECT r.run_id, r.position, r.trace_id, r.step_index, s.{_columns(StepRecord).replace(', ', ', s.')} "
+    f"SELECT r.run_id, r.position, r.trace_id, r.step_index, s.{columns_of(StepRecord).replace(', ', ', s.')} "
     "FROM run_steps r LEFT JOIN trace_steps s USING (tenant_id, trace_id, step_index) "
     "WHERE r.tenant_id = $1 AND r.run_id = any($2::uuid[]) ORDER BY r.run_id, r.position"
 )
-SEALS: Final = f"SELECT {_columns(SealRecord)} FROM seals {OF_RUNS} ORDER BY run_id, version"
+SEALS: Final = f"SELECT {columns_of(SealRecord)} FROM seals {OF_RUNS} ORDER BY run_id, version"
 SIGNALS: Final = (
     "SELECT run_id, id, fingerprint, type, severity, created_at FROM signals "
     "WHERE tenant_id = $1 AND run_id = any($2::uuid[]) ORDER BY created_at DESC, id DESC"

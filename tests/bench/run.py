@@ -1,112 +1,163 @@
-"""One benchmark: both servers at once, bursts in turn, everything bounded."""
+"""One benchmark: the parts that are asked for, each on servers that run beside one another, everything bounded."""
 
-import math
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import uvloop
 from msgspec import Struct
 
-from tests.bench.console import Compared, check_equal, console_requests
+from tests.bench.console import Compared, check_equal, page_requests, run_requests
+from tests.bench.contest import Bout, Outcome, Report, contest
 from tests.bench.counting import Counts, count
 from tests.bench.fleet import Fleet
-from tests.bench.ingest import spans_per_second
-from tests.bench.load import Burst, burst
-from tests.bench.place import Place
-from tests.bench.serving import BY_HAND, OURS, Server, serving
+from tests.bench.ingest import Ingested, ingest
+from tests.bench.memory import Memory, memory
+from tests.bench.place import Place, pin
+from tests.bench.serving import BY_HAND, CLIENT_CORE, ONE_STATEMENT, ORDINARY, OURS, Server, serving
+from tests.bench.verification import Verification, verification
 
-WARM_SECONDS = 0.5
-
-Report = Callable[[str], None]
+CONSOLE, SINGLE, GROWTH, VERIFY, INGEST, MEMORY, BESIDE = PARTS = (
+    "console",
+    "single",
+    "growth",
+    "verify",
+    "ingest",
+    "memory",
+    "beside",
+)
+USUAL_PARTS = (CONSOLE, SINGLE, GROWTH, VERIFY, INGEST)
+SIZES = (1, 10, 50, 100)
+SINGLE_AT_ONCE = (1, 8)
+EXPORTERS = (1, 4)
+COUNTED = (OURS, BY_HAND, ONE_STATEMENT)
 
 
 class Plan(Struct, frozen=True):
-    """What is measured: `seconds` is the length of each burst."""
+    """What is measured: `seconds` is the length of each burst, `requests` how many memory is watched over."""
 
     fleet: Fleet
+    parts: tuple[str, ...] = USUAL_PARTS
     rounds: int = 5
-    seconds: float = 2.0
+    seconds: float = 1.0
     concurrency: tuple[int, ...] = (1, 8)
     first: int = 50
-
-
-class Figures(Struct, frozen=True):
-    """One server at one concurrency: the median over the rounds of each figure."""
-
-    p50_ms: float
-    p99_ms: float
-    per_second: float
-    cpu_ms: float
-    requests: int
-
-
-class Ratio(Struct, frozen=True):
-    """Ours by hand-written in the same round: median, least and greatest."""
-
-    median: float
-    least: float
-    greatest: float
+    ingest_seconds: float = 10.0
+    requests: int = 100_000
 
 
 class Results(Struct, frozen=True):
-    """Everything that was measured; figures by concurrency and server, ratios by concurrency and figure."""
+    """Everything that was measured; a part that was not asked for is empty or None."""
 
-    figures: Mapping[tuple[int, str], Figures]
-    ratios: Mapping[tuple[int, str], Ratio]
-    counts: Mapping[str, Counts]
     compared: Compared
-    ingest_per_second: float
+    counts: Mapping[str, Counts]
+    contests: Mapping[str, Sequence[Outcome]]
+    verification: Verification | None = None
+    ingested: Sequence[Ingested] = ()
+    memory: Memory | None = None
 
 
-MEASURES: Mapping[str, Callable[[Burst], float]] = {
-    "p50_ms": lambda one: one.quantile_ms(0.5),
-    "p99_ms": lambda one: one.quantile_ms(0.99),
-    "per_second": Burst.per_second,
-    "cpu_ms": Burst.cpu_ms,
-}
+class Filled(Struct, frozen=True):
+    """A filled database: where, a key of each tenant, and how its server is called."""
+
+    place: Place
+    keys: Sequence[str]
+    label: str = OURS
 
 
-def measure(plan: Plan, place: Place, keys: Sequence[str], report: Report) -> Results:
-    """Run the plan on a filled database."""
-    with serving(OURS, place) as ours, serving(BY_HAND, place) as by_hand:
-        return uvloop.run(_measure(plan, place, keys, (ours, by_hand), report))
+def measure(plan: Plan, filled: Filled, report: Report, beside: Filled | None = None) -> Results:
+    """Run the plan on a filled database; `beside` is another, whose page's latency is measured in the same rounds."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving(name, filled.place)) for name in _needed(plan)]
+        benchmark = Benchmark(plan, filled, servers, report)
+        if beside is not None:
+            benchmark.other = stack.enter_context(serving(OURS, beside.place, beside.label)), beside
+        return uvloop.run(benchmark.run())
 
 
-async def _measure(
-    plan: Plan, place: Place, keys: Sequence[str], servers: tuple[Server, Server], report: Report
-) -> Results:
-    requests = console_requests(keys, plan.first)
-    compared = await check_equal(servers, requests)
-    counts = {name: await count(name, place, keys[0], plan.first) for name in (OURS, BY_HAND)}
-    for server in servers:
-        await burst(server, requests, max(plan.concurrency), min(WARM_SECONDS, plan.seconds))
-    bursts: dict[tuple[int, str], list[Burst]] = {}
-    for number in range(plan.rounds):
-        for concurrency in plan.concurrency:
-            for server in servers if number % 2 == 0 else reversed(servers):
-                report(f"round {number + 1} of {plan.rounds}: {server.name} at concurrency {concurrency}")
-                done = await burst(server, requests, concurrency, plan.seconds)
-                bursts.setdefault((concurrency, server.name), []).append(done)
-    report("ingest")
-    return Results(
-        figures={asked: _figures(of_server) for asked, of_server in bursts.items()},
-        ratios={
-            (concurrency, name): _ratio(bursts[concurrency, OURS], bursts[concurrency, BY_HAND], of)
-            for concurrency in plan.concurrency
-            for name, of in MEASURES.items()
-        },
-        counts=counts,
-        compared=compared,
-        ingest_per_second=await spans_per_second(servers[0], place, plan.fleet.steps, plan.seconds),
-    )
+def _needed(plan: Plan) -> list[str]:
+    """The servers that the plan compares, ours first."""
+    names = [OURS, BY_HAND]
+    if CONSOLE in plan.parts or GROWTH in plan.parts:
+        names.append(ONE_STATEMENT)
+    if CONSOLE in plan.parts:
+        names.append(ORDINARY)
+    return names
 
 
-def _figures(bursts: Sequence[Burst]) -> Figures:
-    medians = {name: statistics.median(of(one) for one in bursts) for name, of in MEASURES.items()}
-    return Figures(**medians, requests=sum(len(one.latencies) for one in bursts))
+class Benchmark:
+    """The parts over one set of servers."""
 
+    def __init__(self, plan: Plan, filled: Filled, servers: Sequence[Server], report: Report) -> None:
+        self._plan = plan
+        self._place, self._keys = filled.place, filled.keys
+        self._servers = servers
+        self._report = report
+        self.other: tuple[Server, Filled] | None = None
 
-def _ratio(ours: Sequence[Burst], by_hand: Sequence[Burst], of: Callable[[Burst], float]) -> Ratio:
-    """By round; NaN where a figure cannot be had (processor time without /proc)."""
-    ratios = [of(one) / of(other) if of(other) else math.nan for one, other in zip(ours, by_hand, strict=True)]
-    return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+    async def run(self) -> Results:
+        """Compare all answers, then measure part by part."""
+        plan, parts = self._plan, self._plan.parts
+        pin(CLIENT_CORE)
+        compared = await self._compare()
+        contests: dict[str, Sequence[Outcome]] = {}
+        measured: dict[str, Callable[[], Awaitable[Sequence[Outcome]]]] = {
+            CONSOLE: self._console,
+            SINGLE: self._single,
+            GROWTH: self._growth,
+            BESIDE: self._beside,
+        }
+        for name, part in measured.items():
+            if name in parts:
+                contests[name] = await part()
+        ours, place = self._servers[0], self._place
+        return Results(
+            compared=compared,
+            counts={name: await count(name, place, self._keys[0], plan.first) for name in COUNTED},
+            contests=contests,
+            verification=await verification(place, "bench-0", plan.first) if VERIFY in parts else None,
+            ingested=[await self._ingest(number) for number in EXPORTERS if INGEST in parts],
+            memory=await memory(ours, place, self._keys[0], plan.requests, self._report) if MEMORY in parts else None,
+        )
+
+    async def _compare(self) -> Compared:
+        """Every page that is measured, and single runs; the answer's figures are of the console's page."""
+        sizes = SIZES if GROWTH in self._plan.parts else ()
+        for first in sizes:
+            await check_equal(self._servers, page_requests(self._servers, self._keys, first))
+        pair = self._servers[:2]
+        await check_equal(pair, await run_requests(pair, self._keys))
+        return await check_equal(self._servers, page_requests(self._servers, self._keys, self._plan.first))
+
+    async def _console(self) -> Sequence[Outcome]:
+        requests = page_requests(self._servers, self._keys, self._plan.first)
+        bouts = [Bout(f"{number} at once", number, requests) for number in self._plan.concurrency]
+        return await self._contest(self._servers, bouts)
+
+    async def _single(self) -> Sequence[Outcome]:
+        pair = self._servers[:2]
+        requests = await run_requests(pair, self._keys)
+        return await self._contest(pair, [Bout(f"{number} at once", number, requests) for number in SINGLE_AT_ONCE])
+
+    async def _growth(self) -> Sequence[Outcome]:
+        servers = [server for server in self._servers if server.name != ORDINARY]
+        bouts = [Bout(f"first: {size}", 1, page_requests(servers, self._keys, size)) for size in SIZES]
+        return await self._contest(servers, bouts)
+
+    async def _beside(self) -> Sequence[Outcome]:
+        if self.other is None:
+            raise ValueError("there is no other database to measure beside this one")
+        server, filled = self.other
+        ours = self._servers[0]
+        requests = {
+            **page_requests([server], filled.keys, self._plan.first),
+            **page_requests([ours], self._keys, self._plan.first),
+        }
+        bouts = [Bout(f"{number} at once", number, requests) for number in self._plan.concurrency]
+        return await self._contest([server, ours], bouts)
+
+    async def _contest(self, servers: Sequence[Server], bouts: Sequence[Bout]) -> Sequence[Outcome]:
+        return await contest(servers, bouts, self._plan.rounds, self._plan.seconds, self._report)
+
+    async def _ingest(self, exporters: int) -> Ingested:
+        self._report(f"ingest by {exporters}")
+        return await ingest(self._servers[0], self._place, exporters, self._plan.ingest_seconds)

@@ -1,10 +1,11 @@
-"""The two servers as processes of their own: one uvicorn worker each, on a loopback port of the system's choice.
+"""The servers as processes of their own: one uvicorn worker each, on a loopback port of the system's choice.
 
 `python -m tests.bench.serving NAME PLACE` is the child; it prints its port and ends when its standard input does, so
 it cannot outlive the benchmark.
 """
 
 import asyncio
+import importlib
 import socket
 import subprocess
 import sys
@@ -19,11 +20,15 @@ from msgspec import Struct
 from starlette.applications import Starlette
 
 from resolvers.cli import logs
-from tests.bench.place import Place
+from tests.bench.place import Place, pin
 
 OURS = "ours"
 BY_HAND = "hand-written"
+ONE_STATEMENT = "one statement"
+ORDINARY = "ordinary ORM"
+MODULES = {BY_HAND: "hand_written", ONE_STATEMENT: "one_statement", ORDINARY: "ordinary"}
 STOP_SECONDS = 10
+SERVER_CORE, CLIENT_CORE = 0, -1
 ROOT = Path(__file__).parents[2]
 
 
@@ -42,21 +47,20 @@ def app_of(name: str, place: Place) -> Starlette:
         from tests.bench.data import runtime_of  # noqa: PLC0415
 
         return create_app(runtime_of(place))
-    from tests.bench import hand_written  # noqa: PLC0415
-
-    return hand_written.create_app(place)
+    app: Starlette = importlib.import_module(f"tests.bench.{MODULES[name]}").create_app(place)
+    return app
 
 
 @contextmanager
-def serving(name: str, place: Place) -> Iterator[Server]:
-    """A server process for the time of the block."""
+def serving(name: str, place: Place, label: str | None = None) -> Iterator[Server]:
+    """A server process for the time of the block, in reports under a label or its name."""
     command = [sys.executable, "-m", "tests.bench.serving", name, msgspec.json.encode(_plain(place)).decode()]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     try:
         line = child.stdout.readline() if child.stdout else b""
         if not line:
             raise RuntimeError(f"the server {name} did not start")
-        yield Server(name, int(line), child.pid)
+        yield Server(label or name, int(line), child.pid)
     finally:
         if child.stdin:
             child.stdin.close()
@@ -70,7 +74,7 @@ def serving(name: str, place: Place) -> Iterator[Server]:
 
 
 def _plain(place: Place) -> dict[str, object]:
-    return {"connect": place.connect, "data_dir": str(place.data_dir)}
+    return {"connect": place.connect, "superuser": place.superuser, "data_dir": str(place.data_dir)}
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -110,7 +114,8 @@ def main() -> None:
     logs.configure("warning")
     name, described = sys.argv[1:]
     plain = msgspec.json.decode(described)
-    place = Place(plain["connect"], Path(plain["data_dir"]))
+    place = Place(plain["connect"], plain["superuser"], Path(plain["data_dir"]))
+    pin(SERVER_CORE)
     uvloop.run(_serve(name, place))
 
 
