@@ -28,8 +28,8 @@ check: environment  ## lint, types, import contracts, architecture
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest --quiet tests/architecture
 
-bench: environment  ## the console query beside a hand-written endpoint
-	@$(BIN)/python -m tests.bench
+bench: environment  ## the API beside hand-written endpoints and an ordinary server; BENCH="--runs 100000" and more choose
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 schema: environment  ## write schema/schema.graphql anew
 	@$(BIN)/hoc schema export

@@ -46,11 +46,14 @@ POINTS = 10**9
 Report = Callable[[int], None]
 
 
-def fill(place: Place, fleet: Fleet, report: Report) -> list[str]:
-    """Store what is missing of the fleet, and answer a new key of each tenant; `report` hears how many are there."""
+def fill(place: Place, fleet: Fleet, report: Report, sample: int = SAMPLE) -> list[str]:
+    """Store what is missing of the fleet, and answer a new key of each tenant; `report` hears how many are there.
+
+    `sample` runs of each tenant are ingested; the same number must be given when a fleet is enlarged.
+    """
     tenants = [f"bench-{number}" for number in range(fleet.tenants)]
     keys, newest_ns = asyncio.run(_prepare(place, tenants))
-    sampled = min(SAMPLE, fleet.per_tenant())
+    sampled = min(sample, fleet.per_tenant())
     whole = [Piece(tenant, range(sampled - 1, -1, -1), newest_ns) for tenant in tenants]
     rest = [
         Piece(tenant, range(start, min(start + PIECE, fleet.per_tenant())), newest_ns)

@@ -106,8 +106,9 @@ def page_of(runs: Sequence[RunRow], nodes: Sequence[Json], total: int, *, more: 
 
 
 def run_of(row: Row) -> RunRow:
-    """A run's columns stand in the order of its fields."""
-    return RunRow(**dict(zip(RunRow.__struct_fields__, row, strict=False)))
+    """The run that a row begins with."""
+    run: RunRow = made(RunRow, row[: len(RunRow.__struct_fields__)])
+    return run
 
 
 def stored_runs(rows: Rows) -> list[StoredRun]:
@@ -163,18 +164,20 @@ def _by_run(rows: Iterable[Row]) -> defaultdict[UUID, list[Row]]:
 
 
 def _records(record: Any, rows: Iterable[Row]) -> defaultdict[UUID, list[Any]]:
-    names = record.__struct_fields__
     by_run: defaultdict[UUID, list[Any]] = defaultdict(list)
     for row in rows:
-        by_run[row[0]].append(record(**dict(zip(names, row, strict=True))))
+        by_run[row[0]].append(made(record, row))
     return by_run
 
 
 def step_of(columns: Sequence[Any]) -> StepRecord | None:
-    """A step's columns stand in the order of its fields; they are all absent after a lost step."""
-    if columns[0] is None:
-        return None
-    return StepRecord(**dict(zip(StepRecord.__struct_fields__, columns, strict=True)))
+    """A step; absent, as all its columns are, where an assignment has lost its step."""
+    return None if columns[0] is None else made(StepRecord, columns)
+
+
+def made(record: Any, columns: Sequence[Any]) -> Any:
+    """A record of its columns, which stand in the order of its fields."""
+    return record(**dict(zip(record.__struct_fields__, columns, strict=True)))
 
 
 def run_node(tenant_id: UUID, run: RunRow, below: Below, now: datetime) -> Json:

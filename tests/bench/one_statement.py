@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from spine.contracts.ports import RunStep
 from tests.bench.hand_written import Connection, endpoints
-from tests.bench.hand_written_answer import INCIDENTS_SHOWN, Below, Json, Row, page_of, run_node, run_of, step_of
+from tests.bench.hand_written_answer import INCIDENTS_SHOWN, Below, Json, Row, made, page_of, run_node, run_of, step_of
 from tests.bench.hand_written_sql import BEGIN
 from tests.bench.one_statement_sql import CHAINED, PAGE, PLACED, RUN_COLUMNS, STEP_COLUMNS
 from tests.bench.place import Place
@@ -67,8 +67,7 @@ def _rows(rest: Iterator[Any], width: int) -> Sequence[tuple[Any, ...]]:
 
 
 def _records(record: Any, rest: Iterator[Any]) -> list[Any]:
-    names = record.__struct_fields__
-    return [record(**dict(zip(names, columns, strict=True))) for columns in _rows(rest, len(names))]
+    return [made(record, columns) for columns in _rows(rest, len(record.__struct_fields__))]
 
 
 def create_app(place: Place) -> Starlette:

@@ -1,6 +1,8 @@
 """Where the benchmark's database is; a module of its own, so that the baselines' processes load none of the API."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,15 @@ class Place(Struct, frozen=True):
     data_dir: Path
 
 
-def pin(core: int) -> None:
-    """Keep this process on one of its processors; nothing where there is only one, or no way to say so."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) > 1:
-            os.sched_setaffinity(0, {cores[core]})
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Keep this thread on one of the process's processors; nothing where the system has no way to say so."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[core]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

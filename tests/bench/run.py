@@ -12,7 +12,7 @@ from tests.bench.counting import Counts, count
 from tests.bench.fleet import Fleet
 from tests.bench.ingest import Ingested, ingest
 from tests.bench.memory import Memory, memory
-from tests.bench.place import Place, pin
+from tests.bench.place import Place, pinned
 from tests.bench.serving import BY_HAND, CLIENT_CORE, ONE_STATEMENT, ORDINARY, OURS, Server, serving
 from tests.bench.verification import Verification, verification
 
@@ -71,7 +71,8 @@ def measure(plan: Plan, filled: Filled, report: Report, beside: Filled | None = 
         benchmark = Benchmark(plan, filled, servers, report)
         if beside is not None:
             benchmark.other = stack.enter_context(serving(OURS, beside.place, beside.label)), beside
-        return uvloop.run(benchmark.run())
+        with pinned(CLIENT_CORE):
+            return uvloop.run(benchmark.run())
 
 
 def _needed(plan: Plan) -> list[str]:
@@ -97,7 +98,6 @@ class Benchmark:
     async def run(self) -> Results:
         """Compare all answers, then measure part by part."""
         plan, parts = self._plan, self._plan.parts
-        pin(CLIENT_CORE)
         compared = await self._compare()
         contests: dict[str, Sequence[Outcome]] = {}
         measured: dict[str, Callable[[], Awaitable[Sequence[Outcome]]]] = {

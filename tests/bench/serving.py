@@ -20,7 +20,7 @@ from msgspec import Struct
 from starlette.applications import Starlette
 
 from resolvers.cli import logs
-from tests.bench.place import Place, pin
+from tests.bench.place import Place, pinned
 
 OURS = "ours"
 BY_HAND = "hand-written"
@@ -115,8 +115,8 @@ def main() -> None:
     name, described = sys.argv[1:]
     plain = msgspec.json.decode(described)
     place = Place(plain["connect"], plain["superuser"], Path(plain["data_dir"]))
-    pin(SERVER_CORE)
-    uvloop.run(_serve(name, place))
+    with pinned(SERVER_CORE):
+        uvloop.run(_serve(name, place))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from tests.bench.place import Place
 from tests.bench.report import as_json, growth_chart, notes, tables
 from tests.bench.run import PARTS, Filled, Plan, Results, measure
 
-FLEET = Fleet(runs=240, tenants=2)
-PLAN = Plan(FLEET, parts=PARTS, rounds=1, seconds=0.2, concurrency=(1, 2), first=100, ingest_seconds=0.5, requests=100)
+FLEET = Fleet(runs=120, tenants=2)
+SAMPLE = 20
+PLAN = Plan(FLEET, parts=PARTS, rounds=1, seconds=0.05, concurrency=(1, 2), first=50, ingest_seconds=0.2, requests=100)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def place(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Place]:
 
 class TestBench:
     def test_a_small_run_of_every_part_compares_equal_answers_and_prints_numbers(self, place: Place) -> None:
-        filled = Filled(place, fill(place, FLEET, lambda _: None))
+        filled = Filled(place, fill(place, FLEET, lambda _: None, SAMPLE))
         results = measure(PLAN, filled, lambda _: None, structs.replace(filled, label="beside"))
 
         assert results.compared.verdicts.keys() == {"VERIFIED", "UNSUPPORTED"}
@@ -68,14 +69,14 @@ class TestBench:
 
 class TestFilling:
     def test_filling_again_adds_what_is_missing_and_every_clone_verifies(self, place: Place) -> None:
-        fill(place, Fleet(runs=130, tenants=1), lambda _: None)
-        fill(place, Fleet(runs=170, tenants=1), lambda _: None)
+        fill(place, Fleet(runs=60, tenants=1), lambda _: None, SAMPLE)
+        fill(place, Fleet(runs=98, tenants=1), lambda _: None, SAMPLE)
         heard: list[int] = []
-        keys = fill(place, Fleet(runs=170, tenants=1), heard.append)
+        keys = fill(place, Fleet(runs=98, tenants=1), heard.append, SAMPLE)
 
-        assert sum(heard) == 170
-        assert asyncio.run(stored(place))[0] == 172  # and two live runs
-        plan = Plan(Fleet(170, 1), parts=(), first=100)
+        assert sum(heard) == 98
+        assert asyncio.run(stored(place))[0] == 100  # two of them live
+        plan = Plan(Fleet(98, 1), parts=(), first=100)
         assert measure(plan, Filled(place, keys), lambda _: None).compared.verdicts == {
             "VERIFIED": 98,
             "UNSUPPORTED": 2,
