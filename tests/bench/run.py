@@ -37,8 +37,8 @@ class Plan(Struct, frozen=True):
 
     fleet: Fleet
     parts: tuple[str, ...] = USUAL_PARTS
-    rounds: int = 5
-    seconds: float = 1.0
+    rounds: int = 10
+    seconds: float = 0.5
     concurrency: tuple[int, ...] = (1, 8)
     first: int = 50
     ingest_seconds: float = 10.0
