@@ -10,7 +10,7 @@ from typing import Final
 from spine.contracts.ports import RunRow
 from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepRecord
 from tests.bench.hand_written_answer import INCIDENTS_SHOWN, SIGNALS_SHOWN
-from tests.bench.hand_written_sql import columns_of
+from tests.bench.hand_written_sql import COUNT, columns_of
 
 RUN_COLUMNS: Final = columns_of(RunRow).split(", ")
 PLACE_COLUMNS: Final = ("position", "trace_id", "step_index")
@@ -107,7 +107,7 @@ WITH page AS MATERIALIZED (
 )
 SELECT page.*, counted.total, incidents.*, signals.*, steps.*, {", ".join(f"{table}.*" for table, _, _ in CHAINED)}
 FROM page
-CROSS JOIN (SELECT count(*) AS total FROM runs WHERE tenant_id = $1 AND NOT withdrawn) AS counted
+CROSS JOIN ({COUNT}) AS counted (total)
 CROSS JOIN LATERAL {INCIDENTS} AS incidents
 CROSS JOIN LATERAL {SIGNALS} AS signals
 CROSS JOIN LATERAL {STEPS} AS steps
