@@ -27,12 +27,10 @@ KIB_PER_MIB = 1024
 
 
 class Memory(Struct, frozen=True):
-    """Resident sizes in MiB after so many requests, and the later by the earlier."""
+    """Resident sizes in MiB after each tenth of the requests, and the last by the first."""
 
-    early_requests: int
-    early_mib: float
-    late_requests: int
-    late_mib: float
+    requests: int
+    mib: tuple[float, ...]
     ratio: float
 
 
@@ -42,24 +40,19 @@ async def memory(server: Server, place: Place, key: str, requests: int, report: 
     async with started(place) as runtime:
         machine = await new_tenant(runtime, tenant, RULES)
     mixed = _mixed(key, machine, tenant)
-    early = requests // 10
-    await _send(server, itertools.islice(mixed, early), report)
-    early_mib = _resident_mib(server.pid)
-    await _send(server, itertools.islice(mixed, requests - early), report)
-    late_mib = _resident_mib(server.pid)
-    return Memory(early, early_mib, requests, late_mib, late_mib / early_mib)
+    sizes = []
+    for tenth in range(10):
+        report(f"memory: {tenth} tenths of {requests} requests")
+        await _send(server, itertools.islice(mixed, requests // 10))
+        sizes.append(_resident_mib(server.pid))
+    return Memory(requests, tuple(sizes), sizes[-1] / sizes[0])
 
 
-async def _send(server: Server, requests: Iterator[bytes], report: Callable[[str], None]) -> None:
-    sent = itertools.count(1)
-
+async def _send(server: Server, requests: Iterator[bytes]) -> None:
     async def one_connection() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=2**24)
         for request in requests:
             await exchange(reader, writer, request)
-            number = next(sent)
-            if number % 1000 == 0:
-                report(f"memory: {number} requests")
         writer.close()
         await writer.wait_closed()
 

@@ -91,10 +91,8 @@ def _ingested(results: Results) -> Iterator[str]:
 def _remembered(results: Results) -> Iterator[str]:
     found = results.memory
     if found is not None:
-        yield (
-            f"Memory: {found.early_mib:.1f} MiB after {found.early_requests} mixed requests, {found.late_mib:.1f} MiB "
-            f"after {found.late_requests}: {found.ratio:.3f}."
-        )
+        sizes = ", ".join(f"{one:.1f}" for one in found.mib)
+        yield f"Memory after each tenth of {found.requests} mixed requests: {sizes} MiB, a ratio of {found.ratio:.3f}."
 
 
 def as_json(plan: Plan, results: Results, stored: tuple[int, int]) -> bytes:

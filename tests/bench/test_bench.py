@@ -126,6 +126,7 @@ def _all_figures(results: Results) -> Iterator[tuple[float, ...]]:
         yield from (structs.astuple(one) for one in outcome.figures.values())
         yield from (structs.astuple(one) for ratios in outcome.ratios.values() for one in ratios.values())
     yield from (structs.astuple(one) for one in (*results.counts.values(), *results.ingested))
-    for one in (results.verification, results.memory):
-        assert one is not None
-        yield structs.astuple(one)
+    assert results.verification is not None
+    assert results.memory is not None
+    yield structs.astuple(results.verification)
+    yield (*results.memory.mib, results.memory.ratio)
