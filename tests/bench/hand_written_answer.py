@@ -177,7 +177,7 @@ def step_of(columns: Sequence[Any]) -> StepRecord | None:
 
 def made(record: Any, columns: Sequence[Any]) -> Any:
     """A record of its columns, which stand in the order of its fields."""
-    return record(**dict(zip(record.__struct_fields__, columns, strict=True)))
+    return record(*columns)
 
 
 def run_node(tenant_id: UUID, run: RunRow, below: Below, now: datetime) -> Json:
