@@ -21,7 +21,7 @@ MAX_TOKENS: Final = 10**10  # of one span; anything above is garbage, and sums o
 _OTLP_ERROR: Final = 2
 _SENT_STATUSES: Final = {"RETRY": StepStatus.RETRY, "SKIPPED": StepStatus.SKIPPED}
 _MODEL_KINDS: Final = frozenset({StepKind.CHAT, StepKind.EMBEDDINGS})
-_SUSPECT_ESCAPES: Final = (b"\\u0000", b"\\ud")  # U+0000 and lone surrogates, as JSON writes them; or such text escaped
+_SUSPECT_ESCAPE: Final = b"\\u"  # as JSON writes U+0000 and lone surrogates, and little else
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _PLAIN: Final = frozenset({str, bool, int, type(None)})
@@ -37,7 +37,7 @@ def facts_of(span: SpanRecord) -> SpanFacts:
     `digest` is over the span as it was sent; every other field has U+0000 replaced by U+FFFD and `marked` set.
     """
     sent = _canonical(span)
-    clean = _cleaned(span) if any(escape in sent for escape in _SUSPECT_ESCAPES) else span
+    clean = _cleaned(span) if _SUSPECT_ESCAPE in sent else span
     reader = _Reader(clean)
     operation = _operation(clean, reader)
     is_agent = operation in semconv.AGENT_OPERATIONS

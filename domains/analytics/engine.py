@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from domains.analytics.pricing import SHIPPED_PRICES, ModelPrice, PriceIndex, cost_micro_usd, find_price, price_index
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.governance import ModelPriceSummary, SetModelPrice
-from spine.contracts.ports import PriceQuote, TenantPrice
+from spine.contracts.ports import PriceQuote, Quoting, TenantPrice
 from spine.services.canonical_json import MAX_SAFE_INTEGER
 from spine.services.money import MICRO_DIGITS, exact_integer, usd
 from spine.services.texts import check_text
@@ -19,8 +19,13 @@ MAX_SOURCE: Final = 1024
 MAX_PRICE: Final = 10**12  # micro-USD for a million tokens: a dollar a token
 
 
-def quote(
-    prices: Sequence[TenantPrice],
+def quoting(prices: Sequence[TenantPrice]) -> Quoting:
+    """Says what calls cost; the prices are indexed once for all of them."""
+    return partial(_quote, _index(tuple(prices)))
+
+
+def _quote(
+    prices: PriceIndex,
     provider: str | None,
     model: str | None,
     input_tokens: int | None,
@@ -30,7 +35,7 @@ def quote(
 
     A cost that JSON cannot hold exactly comes of impossible counts and is unknown too.
     """
-    price = find_price(_index(tuple(prices)), provider, model) if model else None
+    price = find_price(prices, provider, model) if model else None
     if price is None or (input_tokens is None and output_tokens is None):
         return None
     if input_tokens is None and price.input_micro_usd_per_million:

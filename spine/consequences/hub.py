@@ -175,6 +175,7 @@ class Hub:
         now = self._clock()
         if now - self._forgotten.get(tenant_id, datetime.min.replace(tzinfo=now.tzinfo)) < FORGET_EVERY:
             return
+        self._forgotten = {tenant: at for tenant, at in self._forgotten.items() if now - at < FORGET_EVERY}
         self._forgotten[tenant_id] = now
         async with self._database.write(tenant_id) as writing:
             await writing.execute(store.forget(now - self._retention))

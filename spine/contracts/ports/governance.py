@@ -204,18 +204,20 @@ class TenantPrice(Struct, frozen=True, gc=False, kw_only=True):
     version: str
 
 
+class Quoting(Protocol):
+    """Prices a call: (provider, model, input tokens, output tokens)."""
+
+    def __call__(
+        self, provider: str | None, model: str | None, input_tokens: int | None, output_tokens: int | None, /
+    ) -> PriceQuote | None:
+        """What the call costs; None when the model or its tokens are unknown."""
+
+
 class ModelPricing(Protocol):
     """`model_pricing_capability`: what model calls cost."""
 
     def tenant_prices(self) -> Read[TenantPrice]:
         """The tenant's own prices in force."""
 
-    def quote(
-        self,
-        prices: Sequence[TenantPrice],
-        provider: str | None,
-        model: str | None,
-        input_tokens: int | None,
-        output_tokens: int | None,
-    ) -> PriceQuote | None:
-        """What a call costs; None when the model or its tokens are unknown."""
+    def quoting(self, prices: Sequence[TenantPrice]) -> Quoting:
+        """Says what calls cost, at these prices of the tenant and the shipped ones."""

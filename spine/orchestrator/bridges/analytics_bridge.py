@@ -6,7 +6,7 @@ from spine.contracts.ports import ModelPricing
 
 class _ModelPricing:
     tenant_prices = staticmethod(driver.tenant_prices)
-    quote = staticmethod(engine.quote)
+    quoting = staticmethod(engine.quoting)
 
 
 class AnalyticsBridge:

@@ -92,21 +92,18 @@ async def lock_traces(ctx: WriteContext, ports: RecordingPorts, trace_ids: Seque
     new = [TraceHead(trace_id, 0, GENESIS, 0) for trace_id in trace_ids]
     created = await session.insert(ports.traces.create_heads(new, ctx.now))
     heads = await session.fetch(ports.traces.lock_heads(trace_ids))
-    steps: list[KnownStep] = []
-    runs: list[RunRow] = []
+    steps: dict[str, list[KnownStep]] = {head.trace_id: [] for head in heads}
+    runs: dict[str, list[RunRow]] = {head.trace_id: [] for head in heads}
     if created < len(trace_ids):
-        steps, runs = await session.fetch_together(
+        known_steps, known_runs = await session.fetch_together(
             [ports.traces.known_steps(trace_ids), ports.folding.known_runs(trace_ids)],
         )
-    return {
-        head.trace_id: TraceState(
-            ctx.principal.tenant_id,
-            head,
-            [step for step in steps if step.trace_id == head.trace_id],
-            [run for run in runs if run.trace_id == head.trace_id],
-        )
-        for head in heads
-    }
+        for step in known_steps:
+            steps[step.trace_id].append(step)
+        for run in known_runs:
+            runs[run.trace_id].append(run)
+    tenant_id = ctx.principal.tenant_id
+    return {head.trace_id: TraceState(tenant_id, head, steps[head.trace_id], runs[head.trace_id]) for head in heads}
 
 
 class TraceState:

@@ -29,10 +29,10 @@ from spine.contracts.ports import (
     ActiveRule,
     IncidentCause,
     LimitReading,
+    Quoting,
     RuleVerdict,
     RunRow,
     Subject,
-    TenantPrice,
 )
 from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, EvidenceRecord
 from spine.orchestrator.coordinators.recording import Recording, RecordingPorts
@@ -54,7 +54,7 @@ class Governance(Struct, frozen=True):
 
     rules: Sequence[ActiveRule]
     limits: Sequence[ActiveLimit]
-    prices: Sequence[TenantPrice]
+    quote: Quoting
 
 
 async def load_governance(session: WriteSession, ports: RecordingPorts) -> Governance:
@@ -62,7 +62,7 @@ async def load_governance(session: WriteSession, ports: RecordingPorts) -> Gover
     rules, limits, prices = await session.fetch_together(
         [ports.rules.active_rules(), ports.limits.active_limits(), ports.pricing.tenant_prices()],
     )
-    return Governance(rules, limits, prices)
+    return Governance(rules, limits, ports.pricing.quoting(prices))
 
 
 async def load_history(session: WriteSession, ports: RecordingPorts, run_keys: Sequence[UUID]) -> History:

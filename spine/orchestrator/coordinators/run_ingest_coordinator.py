@@ -48,7 +48,7 @@ class _Ingest:
         self.ctx = ctx
         self.ports = ports
         self.recording = Recording(ctx.principal.tenant_id, ctx.now)
-        self.governance = Governance([], [], [])
+        self.governance: Governance
         self.duplicates = 0
         self.accepted = 0
 
@@ -143,14 +143,12 @@ class _Ingest:
         return folds
 
     def _quote(self, facts: SpanFacts) -> PriceQuote | None:
-        return self.ports.pricing.quote(
-            self.governance.prices, facts.provider, facts.model, facts.input_tokens, facts.output_tokens
-        )
+        return self.governance.quote(facts.provider, facts.model, facts.input_tokens, facts.output_tokens)
 
     def _cost_of(
         self, provider: str | None, model: str | None, input_tokens: int | None, output_tokens: int | None
     ) -> int | None:
-        quote = self.ports.pricing.quote(self.governance.prices, provider, model, input_tokens, output_tokens)
+        quote = self.governance.quote(provider, model, input_tokens, output_tokens)
         return None if quote is None else quote.cost_micro_usd
 
     def _judge(

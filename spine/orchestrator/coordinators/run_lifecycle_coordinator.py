@@ -144,9 +144,7 @@ class _Lifecycle:
 
     def quote(self, span: SpanFacts) -> PriceQuote | None:
         """What a span's own usage costs."""
-        return self.ports.pricing.quote(
-            self.in_force.prices, span.provider, span.model, span.input_tokens, span.output_tokens
-        )
+        return self.in_force.quote(span.provider, span.model, span.input_tokens, span.output_tokens)
 
     def add(self, state: TraceState, run: RunRow, spans: list[SpanFacts]) -> RunRow:
         """Chain the steps, give them their places, and fold the trace anew."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from domains.analytics.engine import check_price, micro_usd, price_order, prices_in_force, quote
+from domains.analytics.engine import check_price, micro_usd, price_order, prices_in_force, quoting
 from domains.analytics.pricing import SHIPPED_PRICES, SHIPPED_VERSION
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.governance import ModelPriceSummary, SetModelPrice
@@ -25,16 +25,16 @@ def own(provider: str, model: str, price_in: int, price_out: int) -> TenantPrice
 
 class TestQuote:
     def test_a_shipped_price_is_quoted_with_its_lists_version(self) -> None:
-        listed = quote([], "openai", "gpt-4o-2024-08-06", 1_000_000, 1_000_000)
+        listed = quoting([])("openai", "gpt-4o-2024-08-06", 1_000_000, 1_000_000)
         assert listed == PriceQuote(12_500_000, SHIPPED_VERSION)
 
     def test_the_tenants_own_price_goes_first(self) -> None:
         mine = [own("openai", "gpt-4o", 1_000_000, 2_000_000)]
-        assert quote(mine, "openai", "gpt-4o", 1_000_000, 500_000) == PriceQuote(2_000_000, "tenant-1")
+        assert quoting(mine)("openai", "gpt-4o", 1_000_000, 500_000) == PriceQuote(2_000_000, "tenant-1")
 
     def test_a_price_for_any_provider_holds_for_each(self) -> None:
         mine = [own("", "house-model", 5, 5)]
-        assert quote(mine, "someone", "house-model", 1_000_000, 0) == PriceQuote(5, "tenant-1")
+        assert quoting(mine)("someone", "house-model", 1_000_000, 0) == PriceQuote(5, "tenant-1")
 
     @pytest.mark.parametrize(
         ("model", "tokens_in", "tokens_out"),
@@ -52,10 +52,10 @@ class TestQuote:
     def test_what_is_unknown_is_never_zero(
         self, model: str | None, tokens_in: int | None, tokens_out: int | None
     ) -> None:
-        assert quote([], "openai", model, tokens_in, tokens_out) is None
+        assert quoting([])("openai", model, tokens_in, tokens_out) is None
 
     def test_a_missing_count_of_what_costs_nothing_does_not_matter(self) -> None:
-        embedded = quote([], "openai", "text-embedding-3-small", 1_000_000, None)
+        embedded = quoting([])("openai", "text-embedding-3-small", 1_000_000, None)
         assert embedded == PriceQuote(20_000, SHIPPED_VERSION)
 
 

@@ -55,7 +55,7 @@ class TestSet:
         assert (first.version, second.version) == (1, 2)
         prices = await in_force(runtime, principal)
         assert [(price.input_micro_usd_per_million, price.version) for price in prices] == [(3_000_000, "tenant-2")]
-        assert engine.quote(prices, "openai", "gpt-4o", 1_000_000, 0) == PriceQuote(3_000_000, "tenant-2")
+        assert engine.quoting(prices)("openai", "gpt-4o", 1_000_000, 0) == PriceQuote(3_000_000, "tenant-2")
 
     async def test_names_are_one_in_any_case_and_blanks(
         self, execute: Execute, principal: Principal, runtime: Runtime
