@@ -113,7 +113,7 @@ class TestTraces:
             "graphql.operation.type": "query",
             "hoc.code": "OK",
             "hoc.request_id": "request-0001",
-            "hoc.statements": 6,
+            "hoc.statements": 5,
             "http.response.status_code": 200,
         }
         assert attributes(spans["activity.runs"]) == {"hoc.operation": "activity.runs", "hoc.code": "OK"}
