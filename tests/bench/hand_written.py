@@ -154,7 +154,7 @@ class Endpoint:
             self._keys = Keys(pool, pepper)
             gc.collect()
             gc.freeze()
-            gc.set_threshold(50_000, 10, 10)  # as the API has it
+            gc.set_threshold(50_000, 5, 5)  # as the API has it
             yield
 
     async def __call__(self, request: Request) -> Response:
