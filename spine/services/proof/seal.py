@@ -13,14 +13,14 @@ from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
-import orjson
-from msgspec import structs
+from msgspec import defstruct, structs
 
 from spine.contracts.ports import RunRow
 from spine.contracts.records import SealRecord
 from spine.services.canonical_json import Scalar, digest, exact
 from spine.services.clock import to_us
 from spine.services.proof.hashing import GENESIS, seal_hash
+from spine.services.proof.written import encode
 
 HASH_BYTES = 32
 
@@ -57,18 +57,21 @@ BY_TYPE: dict[Any, Callable[[Any], Scalar]] = {
     datetime: lambda value: str(to_us(value)),
 }
 TYPES = get_type_hints(RunRow)
-WRITERS = tuple((name, written) for name in WRITTEN if (written := _writer(name, TYPES[name])) is not None)
+WRITERS = tuple(
+    (place, written) for place, name in enumerate(WRITTEN) if (written := _writer(name, TYPES[name])) is not None
+)
+WrittenRun = defstruct("WrittenRun", [(name, Scalar) for name in WRITTEN], gc=False)
 _values = attrgetter(*WRITTEN)
 
 
 def run_record(run: RunRow) -> bytes:
     """The run's sealed fields as canonical JSON: times as decimal strings, bytes as SHA-256 hex or as their hex."""
-    record = dict(zip(WRITTEN, _values(run), strict=True))
-    for name, written in WRITERS:
-        value = record[name]
+    values = list(_values(run))
+    for place, written in WRITERS:
+        value = values[place]
         if value is not None and type(value) is not str:  # text, which only an edit can have put there, is text
-            record[name] = written(value)
-    return orjson.dumps(record)
+            values[place] = written(value)
+    return encode(WrittenRun(*values))
 
 
 def needs_seal(run: RunRow, previous: SealRecord | None, new_hashes: Sequence[bytes]) -> bool:

@@ -16,7 +16,7 @@ to the database as its owner or superuser can, unnoticed,
 What was not read is not verified: payloads and trace heads that were not selected, a page's evidence beyond 500 rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
@@ -78,22 +78,19 @@ def verify_run(tenant_id: UUID, stored: StoredRun) -> IntegrityVerification:
 
 def first_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
     """The first place at which a sealed run differs from its seals; None when it does not."""
-    looks: tuple[tuple[BreakKind, Callable[[], Break | None]], ...] = (
-        (BreakKind.SEAL, lambda: _seal_break(stored.run, stored.seals)),
-        (BreakKind.EDIT, lambda: first_step_break(tenant_id, sealed_hashes(stored.seals), stored.steps)),
-        (BreakKind.EDIT, lambda: _head_break(stored)),
-        (BreakKind.RUN_EDIT, lambda: _run_break(stored.run, stored.seals[-1])),
-        (BreakKind.EVIDENCE, lambda: _evidence_break(tenant_id, stored)),
-        (BreakKind.PAYLOAD_TAMPERED, lambda: _payload_break(stored)),
-    )
-    for kind, look in looks:
-        try:
-            found = look()
-        except UNHASHABLE:
-            found = Break(kind, None, "a stored value is not one that can have been sealed")
-        if found is not None:
-            return found
-    return None
+    kind = BreakKind.SEAL
+    try:
+        found = _seal_break(stored.run, stored.seals)
+        kind = BreakKind.EDIT
+        found = found or first_step_break(tenant_id, sealed_hashes(stored.seals), stored.steps) or _head_break(stored)
+        kind = BreakKind.RUN_EDIT
+        found = found or _run_break(stored.run, stored.seals[-1])
+        kind = BreakKind.EVIDENCE
+        found = found or _evidence_break(tenant_id, stored)
+        kind = BreakKind.PAYLOAD_TAMPERED
+        return found or _payload_break(stored)
+    except UNHASHABLE:
+        return Break(kind, None, "a stored value is not one that can have been sealed")
 
 
 def failed(found: Break, stored: StoredRun | None) -> IntegrityVerification:
