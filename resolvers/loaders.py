@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from aiodataloader import DataLoader
-from graphql.pyutils import gather_with_cancel
 
 from spine.contracts.errors import NotFound
 from spine.contracts.loading import Arguments
@@ -51,7 +50,10 @@ class Loaders:
         return loader.load((key, counts))
 
     async def load_waves(self, waves: Sequence[Wave]) -> list[list[Any]]:
-        """For each a value or an exception for each key: one dispatch for all that can share it, and no future each."""
+        """For each a value or an exception for each key: one dispatch for all that can share it, and no future each.
+
+        One after the other: they share one snapshot on one connection, so tasks would only wait for one another.
+        """
         groups: dict[Shared, list[Asked]] = {}
         parts: list[tuple[Shared, int, int]] = []
         for wave in waves:
@@ -59,9 +61,7 @@ class Loaders:
             asked = groups.setdefault((wave.operation, shared), [])
             parts.append(((wave.operation, shared), len(asked), len(asked) + len(wave.keys)))
             asked += [(key, counts) for key in wave.keys]
-        loaded = [self._load(shared, asked) for shared, asked in groups.items()]
-        values = [await loaded[0]] if len(loaded) == 1 else await gather_with_cancel(*loaded)
-        found = dict(zip(groups, values, strict=True))
+        found = {shared: await self._load(shared, asked) for shared, asked in groups.items()}
         return [found[shared][start:end] for shared, start, end in parts]
 
     def clear(self) -> None:

@@ -13,8 +13,11 @@ from graphql import (
     FieldNode,
     GraphQLField,
     GraphQLObjectType,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
+    ValueNode,
     VariableNode,
     Visitor,
     get_named_type,
@@ -63,7 +66,11 @@ LATER: Final = (How.BATCH, How.CALL)
 
 
 class Field(Struct, frozen=True, eq=False):
-    """A field in its place; `below` has what is selected of each type that its objects may have."""
+    """A field in its place; `below` has what is selected of each type that its objects may have.
+
+    `fixed` says that its arguments name no variable, `fixed_below` that those below it don't either: what is made of
+    them is the same in every execution.
+    """
 
     key: str
     how: How
@@ -73,6 +80,8 @@ class Field(Struct, frozen=True, eq=False):
     definition: GraphQLField
     declared: StrawberryField | None
     below: "Mapping[str, Selection]"
+    fixed: bool
+    fixed_below: bool
 
     @property
     def later(self) -> bool:
@@ -141,9 +150,10 @@ class Classifying:
         how = _how(details[0].node.name.value, definition, declared)
         if how in LATER and is_non_null_type(definition.type) and not is_root:
             raise NotCovered("a field below the root that is awaited and may not be null")
-        return Field(
-            key, how, parent, details, to_nodes(details), definition, declared, self._below(definition, details)
-        )
+        below = self._below(definition, details)
+        fixed = not any(_varies(one.value) for detail in details for one in detail.node.arguments or ())
+        fixed_below = fixed and all(one.fixed_below for selection in below.values() for one in selection.fields)
+        return Field(key, how, parent, details, to_nodes(details), definition, declared, below, fixed, fixed_below)
 
     def _below(self, definition: GraphQLField, details: FieldDetailsList) -> Mapping[str, Selection]:
         kind: Any = get_named_type(definition.type)
@@ -174,6 +184,15 @@ def _how(name: str, definition: GraphQLField, declared: Any) -> How:
     if declared.is_basic_field and wrapper == "_get_basic_result" and declared.default_resolver is getattr:
         return How.ATTRIBUTE
     return How.RESOLVER if plain and wrapper == "_resolver" else How.CALL
+
+
+def _varies(value: ValueNode) -> bool:
+    """Whether a value in the document depends on a variable."""
+    if isinstance(value, ListValueNode):
+        return any(map(_varies, value.values))
+    if isinstance(value, ObjectValueNode):
+        return any(_varies(one.value) for one in value.fields)
+    return isinstance(value, VariableNode)
 
 
 def _is_told_by_class(kind: Any) -> bool:

@@ -33,6 +33,7 @@ from resolvers.execution.classify import Field, How, NotCovered, Selection
 from resolvers.execution.code import Code, Names
 from resolvers.limits.meter import LOOK
 from schema.scalars import NATIVE
+from spine.contracts.loading import Arguments
 
 Unit = Callable[[Any, Path | None, Any], Any]
 
@@ -88,9 +89,12 @@ class Step(Struct, frozen=True, eq=False):
 
 
 class Plan:
-    """A compiled operation. `alone` says that at most one root field is awaited; `credit` is left for replays."""
+    """A compiled operation. `alone` says that at most one root field is awaited; `credit` is left for replays.
 
-    __slots__ = ("alone", "credit", "root", "source", "steps")
+    `given` and `wanted` keep the arguments and the look-ahead of fields that have the same ones in every execution.
+    """
+
+    __slots__ = ("alone", "credit", "given", "root", "source", "steps", "wanted")
 
     def __init__(self, root: Unit, steps: tuple[Step, ...], source: str, *, alone: bool, credit: float) -> None:
         self.root = root
@@ -98,6 +102,8 @@ class Plan:
         self.source = source
         self.alone = alone
         self.credit = credit
+        self.given: dict[Field, dict[str, Any]] = {}
+        self.wanted: dict[Field, Arguments] = {}
 
 
 class Compiling:

@@ -6,12 +6,11 @@ call when something is unusual are here as well: they let graphql-core say what 
 """
 
 import asyncio
-from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from inspect import iscoroutine
 from typing import Any, Final
 
-from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, located_error
+from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, located_error
 from graphql.execution.executor import CollectedErrors, invalid_return_type_error
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, gather_with_cancel
@@ -20,9 +19,11 @@ from strawberry.types.arguments import convert_arguments
 
 from resolvers.execution.classify import Field, How
 from resolvers.execution.compile import Caller, Kinds, Place, Plan, Step, Unit
+from resolvers.execution.info import PlannedInfo
 from resolvers.execution.plans import Plans
 from resolvers.limits.executor import LimitedExecutor
 from resolvers.loaders import Wave
+from spine.contracts.loading import Arguments
 
 PLANS: Final = "hoc-plans"
 """Where a GraphQL schema carries its plans, among its extensions; without them graphql-core executes everything."""
@@ -50,15 +51,14 @@ class PlannedExecutor(LimitedExecutor):
         super().__init__(*args, **kwargs)
         self.later: list[list[Entry]] = []
         self._given: dict[Field, dict[str, Any]] = {}
-        schema = self.schema._strawberry_schema  # type: ignore[attr-defined] # noqa: SLF001 - as Strawberry's own info
-        self._info_class = schema.config.info_class
+        self._plan: Plan
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """The result, or its coroutine."""
-        plan = self._plan(serially)
+        plan = self._plan_of(serially)
         return super().execute_operation(serially) if plan is None else self._timed(self._by_plan(plan))
 
-    def _plan(self, serially: bool | None) -> Plan | None:
+    def _plan_of(self, serially: bool | None) -> Plan | None:
         plans: Plans | None = self.schema.extensions.get(PLANS)
         watched = self.middleware_manager is not None and self.middleware_manager.middlewares
         if plans is None or serially or watched or self.hooks is not None or self.abort_signal is not None:
@@ -67,6 +67,7 @@ class PlannedExecutor(LimitedExecutor):
 
     async def _by_plan(self, plan: Plan) -> ExecutionResult:
         points = self.meter.points
+        self._plan = plan
         try:
             return await self._waves(plan)
         except Exception:  # noqa: BLE001 - whatever it is, graphql-core meets it again and tells it
@@ -140,7 +141,7 @@ class PlannedExecutor(LimitedExecutor):
         if batched:
             parts.append(self._loaded(batched))
         answers = await gather_with_cancel(*parts) if len(parts) > 1 else [await parts[0]]
-        found = dict(ChainMap(*answers))
+        found = {number: values for answer in answers for number, values in answer.items()}
         return [found[number] for number in range(len(work))]
 
     async def _loaded(self, batched: Sequence[tuple[int, Step, list[Entry]]]) -> Had:
@@ -148,19 +149,27 @@ class PlannedExecutor(LimitedExecutor):
         found: Had = {}
         waves: dict[int, Wave] = {}
         for number, step, entries in batched:
-            spec = step.field.batch
             try:
-                wanted = spec.wanted(*self._asked(step.field, entries[0]))
+                wanted = self._wanted(step.field, entries[0])
             except Exception as error:  # noqa: BLE001 - each parent's field gets it
                 found[number] = [error] * len(entries)
             else:
-                waves[number] = Wave(spec.operation, wanted, [key for key, _, _ in entries])
+                waves[number] = Wave(step.field.batch.operation, wanted, [key for key, _, _ in entries])
         if waves:
             values = await self.context_value.load_waves(list(waves.values()))
             found.update(zip(waves, values, strict=True))
         for number, step, entries in batched:
             if number in waves and step.field.batch.shape is not None:
                 found[number] = self._shaped(step.field, entries[0], found[number])
+        return found
+
+    def _wanted(self, field: Field, first: Entry) -> Arguments:
+        """What look-ahead finds for a batched field; the same for all its parents."""
+        found = self._plan.wanted.get(field)
+        if found is None:
+            found = field.batch.wanted(*self._asked(field, first))
+            if field.fixed_below:
+                self._plan.wanted[field] = found
         return found
 
     def _shaped(self, field: Field, first: Entry, values: Sequence[Any]) -> list[Any]:
@@ -180,7 +189,7 @@ class PlannedExecutor(LimitedExecutor):
         return {number: await gather_with_cancel(*calls) if len(calls) > 1 else [await calls[0]]}
 
     async def _call(self, field: Field, source: Any, parent: Path | None) -> Any:
-        raw = self._raw_info(field, Path(parent, field.key, field.parent.name))
+        raw = self.raw_info(field, Path(parent, field.key, field.parent.name))
         try:
             value = field.definition.resolve(source, raw, **self._arguments(field))  # type: ignore[misc]
             return await value if self.is_awaitable(value) else value
@@ -189,13 +198,11 @@ class PlannedExecutor(LimitedExecutor):
 
     def _asked(self, field: Field, entry: Entry) -> tuple[Any, dict[str, Any]]:
         """Strawberry's info of a field, and the arguments that it was given."""
-        info = self._info(field, Path(entry[2], field.key, field.parent.name))
+        info = PlannedInfo(self, field, Path(entry[2], field.key, field.parent.name))
         return info, self._converted(field, info)
 
-    def _info(self, field: Field, path: Path) -> Any:
-        return self._info_class(_raw_info=self._raw_info(field, path), _field=field.declared)
-
-    def _raw_info(self, field: Field, path: Path) -> Any:
+    def raw_info(self, field: Field, path: Path) -> GraphQLResolveInfo[Any]:
+        """graphql-core's info of a field in a place."""
         return self.build_resolve_info(field.definition, field.nodes, field.parent, path)
 
     def _arguments(self, field: Field) -> dict[str, Any]:
@@ -206,15 +213,19 @@ class PlannedExecutor(LimitedExecutor):
             field.definition, first.node, self.variable_values, first.fragment_variable_values, self.hide_suggestions
         )
 
-    def _converted(self, field: Field, info: Any) -> dict[str, Any]:
-        """The arguments as Python has them; they are the same for all parents."""
-        found = self._given.get(field)
+    def _converted(self, field: Field, info: PlannedInfo) -> dict[str, Any]:
+        """The arguments as Python has them; they are the same for all parents, and often for all executions."""
+        found = self._plan.given.get(field)
+        if found is None:
+            found = self._given.get(field)
         if found is None:
             declared: Any = field.declared
             converter = info.schema.schema_converter
-            found = self._given[field] = convert_arguments(
+            found = convert_arguments(
                 self._arguments(field), declared.arguments, converter.scalar_registry, converter.config, info
             )
+            lasting = field.fixed and all(isinstance(one, Hashable) for one in found.values())
+            (self._plan.given if lasting else self._given)[field] = found
         return found
 
     # What plans call.
@@ -229,7 +240,7 @@ class PlannedExecutor(LimitedExecutor):
         """What a plain resolver answers; null when it fails where null is allowed."""
         field = caller.field
         try:
-            info = self._info(field, path)
+            info = PlannedInfo(self, field, path)
             given = self._converted(field, info).copy()
             for name in caller.source_names:
                 given[name] = source
@@ -257,14 +268,14 @@ class PlannedExecutor(LimitedExecutor):
         """A leaf that is not of its type's usual class, as graphql-core completes it."""
         field = place.field
         try:
-            return self.complete_value(place.type, field.details, self._raw_info(field, path), path, value, None)
+            return self.complete_value(place.type, field.details, self.raw_info(field, path), path, value, None)
         except Exception as error:  # noqa: BLE001 - it is the field's, which tells it
             self.handle_field_error(error, place.type, field.details, path)
 
     def admit(self, place: Place, kind: GraphQLObjectType, seen: set[type], value: Any, path: Path) -> None:
         """Let an object of a class in that was not seen before, or raise why it is none of this type."""
         self._refuse_none(place, value, path)
-        info = self._raw_info(place.field, path)
+        info = self.raw_info(place.field, path)
         if kind.is_type_of is not None and not kind.is_type_of(value, info):
             error = invalid_return_type_error(kind, value, place.field.details)
             raise located_error(error, place.field.nodes, path.as_list())
@@ -283,7 +294,7 @@ class PlannedExecutor(LimitedExecutor):
         if unit is None:
             self._refuse_none(place, value, path)
             abstract = getattr(place.type, "of_type", place.type)
-            info = self._raw_info(place.field, path)
+            info = self.raw_info(place.field, path)
             name = (abstract.resolve_type or self.type_resolver)(value, info, abstract)
             if name not in kinds.units:
                 raise Surprise
@@ -296,7 +307,7 @@ class PlannedExecutor(LimitedExecutor):
             return
         field = place.field
         try:
-            self.complete_value(place.type, field.details, self._raw_info(field, path), path, value, None)
+            self.complete_value(place.type, field.details, self.raw_info(field, path), path, value, None)
         except Exception as error:
             raise located_error(error, field.nodes, path.as_list()) from error
         raise Surprise
