@@ -1,7 +1,6 @@
 """Errors as clients see them: expected ones with their code, all others masked; the request id leads to the log."""
 
 import traceback
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -9,13 +8,14 @@ import strawberry
 import structlog
 from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import MaskErrors, ParserCache
+from strawberry.extensions import MaskErrors, ParserCache, SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionContext
 
 from resolvers.limits.bounds import Bounds
 from resolvers.limits.documents import too_many_tokens
 from resolvers.observing import note_code
+from resolvers.stages import Stages
 from schema.inputs import field_name
 from spine.contracts.errors import ErrorCode, HocError, InternalError, RateLimited
 
@@ -28,12 +28,11 @@ log = structlog.get_logger("hoc.graphql")
 class CachedParser(ParserCache):
     """Parses each document once. One that does not parse is left to the schema, which answers it like other errors."""
 
-    def on_parse(self) -> Iterator[None]:
+    def on_parse(self) -> None:  # type: ignore[override]
         """Look the document up."""
         context = self.execution_context
         with suppress(GraphQLError):
             context.graphql_document = self.cached_parse_document(context.query, **context.parse_options)
-        yield
 
 
 class CodedErrors(MaskErrors):
@@ -42,7 +41,7 @@ class CodedErrors(MaskErrors):
     def __init__(self) -> None:
         super().__init__()
 
-    def on_validate(self) -> Iterator[None]:
+    def on_validate(self) -> None:  # type: ignore[override]
         """Refuse to guess which of several operations is meant (GraphQL 6.1, GetOperation); Strawberry takes one."""
         context = self.execution_context
         definitions = context.graphql_document.definitions if context.graphql_document is not None else ()
@@ -50,7 +49,11 @@ class CodedErrors(MaskErrors):
         unnamed = context._provided_operation_name is None  # noqa: SLF001 - the public one is the guess
         if unnamed and len(operations) > 1 and not context.pre_execution_errors:
             context.pre_execution_errors = [GraphQLError("operationName must say which of the operations is meant")]
-        yield
+
+    def _process_result(self, result: object) -> None:
+        """Most results have no errors, and finding that out through Strawberry's runtime protocol takes long."""
+        if getattr(result, "errors", None):
+            super()._process_result(result)
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """The error for clients. GraphQL's own (syntax, validation, coercion) are about the client's document."""
@@ -104,6 +107,12 @@ class Schema(strawberry.Schema):
     """Strawberry's schema and its limits; unexpected errors go to our log, expected ones are the client's alone."""
 
     bounds: Bounds
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> Stages:
+        """Ours, whose stages cost less."""
+        return Stages(execution_context, extensions)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen."""

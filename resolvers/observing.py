@@ -5,7 +5,6 @@ from it. Whoever knows something notes it for the request under way; outside one
 """
 
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
@@ -47,13 +46,12 @@ current: Final[ContextVar[Seen | None]] = ContextVar("seen", default=None)
 class NotedOperation(SchemaExtension):
     """Notes which operation is executed. A document that was refused has only a name that nobody has checked."""
 
-    def on_execute(self) -> Iterator[None]:
+    def on_execute(self) -> None:  # type: ignore[override]
         """Note it before it runs."""
         seen = current.get()
         if seen is not None:
             seen.operation = (self.execution_context.operation_name or "")[:LONGEST_NAME]
             seen.kind = self.execution_context.operation_type.value
-        yield
 
 
 def note_code(code: ErrorCode) -> None:

@@ -13,7 +13,7 @@ OFFERED: Final = (JSON, GRAPHQL)
 
 def preferred(accept: str | None) -> str | None:
     """The media type to answer with; None when the client accepts neither. Ties go to application/json."""
-    if accept is None or not accept.strip():
+    if accept is None or not accept.strip() or accept in (JSON, "*/*"):  # what most clients send
         return JSON
     wanted = [_parsed(part) for part in accept.split(",")]
     weights = {offer: _weight(offer, wanted) for offer in OFFERED}

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import orjson
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -41,6 +41,9 @@ INIT_WAIT: Final = timedelta(seconds=5)
 
 NAMING: Final = frozenset({"documentId", "extensions"})
 """Parameters of a URL that name a document."""
+
+UNUSED: Final = Response()
+"""Stands where Strawberry hands a response on to overrides that want one."""
 
 
 class GraphQLView(GraphQL[Any, None]):
@@ -90,8 +93,7 @@ class GraphQLView(GraphQL[Any, None]):
                 context = RequestContext(self._runtime.registry, principal, request_id)
                 context.native = True
                 limited.state.context = await resources.enter_async_context(context)
-                async with client.watched():
-                    response = await self.run(limited, context=context, root_value=None)
+                response = await client.watched(self._answered(limited, context))
                 if isinstance(response, StreamingResponse):
                     kept = resources.pop_all()
                     response.body_iterator = streams.lasting(
@@ -105,6 +107,22 @@ class GraphQLView(GraphQL[Any, None]):
             response = failure(STATUS[error.code], error.message, error.code, request_id, headers)
             response.headers["content-type"] = preferred(request.headers.get("accept")) or JSON
             return response
+
+    async def _answered(self, request: Request, context: RequestContext) -> Response:
+        """The answer to JSON that was posted for JSON; everything else goes through Strawberry's own `run`.
+
+        That prepares for pages, streams and uploads before it does what is done here: a fifth of a small request.
+        """
+        accept = request.headers.get("accept")
+        media_type = preferred(accept)
+        posted = request.method == "POST" and request.headers.get("content-type") == JSON
+        if not posted or media_type is None or streams.wanted(accept):
+            return await self.run(request, context=context, root_value=None)
+        wanted = asked(self.parse_json(await request.body()))
+        wanted.query = await self._documents.admit(wanted, context.principal, context.request_id)
+        adapter = StarletteRequestAdapter(request)
+        result = await self.execute_single(request, adapter, UNUSED, context, None, wanted)
+        return _response(await self.process_result(request, result), media_type)
 
     async def _serve(self, websocket: WebSocket) -> None:
         socket = Socket(self._runtime, self._authenticator, self._documents, self._sockets, websocket.headers)
@@ -165,11 +183,8 @@ class GraphQLView(GraphQL[Any, None]):
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
-        """A request that was never executed is a 400 where the media type can say so."""
-        refused = sub_response.media_type == GRAPHQL and "data" not in response_data
-        body = orjson.dumps(response_data)
-        status = refusal_status(response_data) if refused else 200
-        return Response(body, status, retry_headers(response_data), media_type=sub_response.media_type)
+        """The whole answer, as the media type that the client prefers."""
+        return _response(response_data, sub_response.media_type)
 
     def decode_json(self, data: str | bytes) -> object:
         """Orjson refuses what is nested too deeply instead of running out of stack."""
@@ -185,6 +200,13 @@ class GraphQLView(GraphQL[Any, None]):
     def encode_json(self, data: object) -> str:
         """Text, not bytes: WebSocket frames of bytes are binary, which clients refuse."""
         return orjson.dumps(data).decode()
+
+
+def _response(answer: Any, media_type: str | None) -> Response:
+    """A request that was never executed is a 400 where the media type can say so."""
+    refused = media_type == GRAPHQL and "data" not in answer
+    status = refusal_status(answer) if refused else 200
+    return Response(orjson.dumps(answer), status, retry_headers(answer), media_type=media_type)
 
 
 def failure(

@@ -6,7 +6,7 @@ each schema. A subscription pays once, when it begins: its events are bounded by
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import strawberry
@@ -57,18 +57,16 @@ class LimitedValidation(SchemaExtension):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
 
-    def on_operation(self) -> Iterator[None]:
+    def on_operation(self) -> None:  # type: ignore[override]
         """Have the parser stop at too many tokens."""
         self.execution_context.parse_options["max_tokens"] = self._guard.bounds.max_tokens
-        yield
 
-    def on_validate(self) -> Iterator[None]:
+    def on_validate(self) -> None:  # type: ignore[override]
         """The document's own errors, or what validation says."""
         document: Any = self.execution_context.graphql_document
         self.execution_context.pre_execution_errors = self._guard.errors.of(document) or self._guard.validated.of(
             document
         )
-        yield
 
 
 class PointsLimit(SchemaExtension):
@@ -79,12 +77,11 @@ class PointsLimit(SchemaExtension):
         self._charge: Charge | None = None
         self._requested = 0
 
-    def on_operation(self) -> Iterator[None]:
+    def on_operation(self) -> None:  # type: ignore[override]
         """The request's time begins."""
         self.execution_context.context.meter = self._guard.meter()
-        yield
 
-    async def on_validate(self) -> AsyncIterator[None]:
+    async def on_validate(self) -> None:  # type: ignore[override]
         """Refuse a valid operation that costs too much, or more than its key has."""
         request = self.execution_context
         if not request.pre_execution_errors:
@@ -92,9 +89,8 @@ class PointsLimit(SchemaExtension):
                 await self._admit()
             except HocError as error:
                 request.pre_execution_errors = [GraphQLError(error.message, original_error=error)]
-        yield
 
-    async def on_execute(self) -> AsyncIterator[None]:
+    def on_execute(self) -> Iterator[None]:
         """Settle when the execution ends, however it does."""
         try:
             yield
