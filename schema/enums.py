@@ -61,6 +61,7 @@ describe(
     BILLING_MANAGE="Set prices and change the subscription.",
     DOCUMENTS_MANAGE="Add and retire trusted documents, and say whether others are taken.",
     SCHEMA_EXPLORE="Send any document, also where only trusted ones are taken.",
+    LOG_MANAGE="Integrate, sign and continue the tenant's log; from the command line only.",
 )
 describe(
     e.RunStatus,
@@ -238,7 +239,12 @@ describe(
     UNAVAILABLE="It could not be read.",
     FORBIDDEN="The key may not read it.",
 )
-describe(e.IntegrityModel, NONE="Not protected.", HASH_CHAIN="By a chain of hashes over its steps.")
+describe(
+    e.IntegrityModel,
+    NONE="Not protected.",
+    HASH_CHAIN="By a chain of hashes over its steps.",
+    MERKLE_TREE="By that chain, and its latest seal is a leaf of the tenant's log.",
+)
 describe(
     e.VerificationStatus,
     VERIFIED="Recomputed just now and equal to what was sealed.",
@@ -257,6 +263,7 @@ describe(
     SEAL="The seal itself was changed.",
     EVIDENCE="An evaluation, a breach or a decision was changed.",
     PAYLOAD_TAMPERED="A step's input, output or attributes were changed.",
+    LEAF="The log's leaf of a seal is not that seal's.",
 )
 describe(
     e.AuditEntityType,
@@ -270,6 +277,7 @@ describe(
     TENANT="The tenant.",
     OPERATION="An operation that was denied or failed.",
     TRUSTED_DOCUMENT="A trusted document.",
+    LOG="The tenant's log.",
 )
 describe(
     e.DocumentMode,

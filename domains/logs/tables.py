@@ -1,13 +1,16 @@
-"""The raw truth: traces with their chained steps, seals, refused spans, and the audit ledger; only heads change.
+"""The raw truth: traces with their chained steps, seals, refused spans, audit ledger and log; only heads change.
 
 `traces` is the head row of a chain: appends lock it. `run_steps` says which steps belong to which run, in the order
 in which they were assigned, because a step may arrive before the span of its run. Payloads lie apart from the steps.
+
+The log: a fact's leaf waits in `log_pending` from the fact's own transaction on, until the sequencer gives it an index.
+`log_heads` is the row that it locks; `log_nodes` are the tree's perfect subtrees above the leaves.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from spine.contracts.enums import ActorKind, AuditEntityType, ProviderType, RefusalKind, StepKind, StepStatus
+from spine.contracts.enums import ActorKind, AuditEntityType, LeafKind, ProviderType, RefusalKind, StepKind, StepStatus
 from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 traces = Table(
@@ -133,5 +136,65 @@ audit_ledger = Table(
     timestamp("created_at"),
     Index("ix_audit_ledger_created", "tenant_id", "created_at", "id"),
     Index("ix_audit_ledger_entity", "tenant_id", "entity_type", "entity_id", "created_at", "id"),
+    info={"append_only": True},
+)
+
+log_pending = Table(
+    "log_pending",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    *one_of("kind", LeafKind),
+    Column("subject", UUID(as_uuid=True), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    timestamp("queued_at"),
+)
+
+log_leaves = Table(
+    "log_leaves",
+    metadata,
+    tenant_id(),
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    *one_of("kind", LeafKind),
+    Column("subject", UUID(as_uuid=True), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    timestamp("integrated_at"),
+    UniqueConstraint("tenant_id", "kind", "subject", "version"),
+    info={"append_only": True},
+)
+
+log_nodes = Table(
+    "log_nodes",
+    metadata,
+    tenant_id(),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("node_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    info={"append_only": True},
+)
+
+log_heads = Table(
+    "log_heads",
+    metadata,
+    tenant_id(),
+    Column("epoch", Integer, nullable=False),
+    Column("tree_size", BigInteger, nullable=False),
+    Column("signed_size", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),
+    Index("ix_log_heads_unsigned", "tenant_id", postgresql_where=text("signed_size < tree_size")),
+)
+
+log_checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    tenant_id(),
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("root_hash", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("vkey", Text, nullable=False),
+    timestamp("created_at"),
     info={"append_only": True},
 )

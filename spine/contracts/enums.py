@@ -5,6 +5,11 @@ Names are those of the system the seed describes; its lower-case values are uppe
 
 from enum import StrEnum
 
+from spine.contracts.enums_proof import BreakKind as BreakKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import VerificationStatus as VerificationStatus  # noqa: PLC0414 - handed on
+
 
 class ActorKind(StrEnum):
     """Who acted."""
@@ -44,6 +49,7 @@ class Permission(StrEnum):
     BILLING_MANAGE = "billing:manage"
     DOCUMENTS_MANAGE = "documents:manage"
     SCHEMA_EXPLORE = "schema:explore"
+    LOG_MANAGE = "log:manage"
 
 
 class RunStatus(StrEnum):
@@ -313,36 +319,6 @@ class SourceStatus(StrEnum):
     FORBIDDEN = "FORBIDDEN"
 
 
-class IntegrityModel(StrEnum):
-    """How a run's integrity is protected."""
-
-    NONE = "NONE"
-    HASH_CHAIN = "HASH_CHAIN"
-
-
-class VerificationStatus(StrEnum):
-    """VERIFIED means recomputed now from what is stored, and equal to what was sealed."""
-
-    VERIFIED = "VERIFIED"
-    FAILED = "FAILED"
-    UNSUPPORTED = "UNSUPPORTED"
-    UNVERIFIED_EVIDENCE = "UNVERIFIED_EVIDENCE"
-
-
-class BreakKind(StrEnum):
-    """What a failed verification found first."""
-
-    EDIT = "EDIT"
-    GAP = "GAP"
-    REORDER = "REORDER"
-    TRUNCATION = "TRUNCATION"
-    INSERTION = "INSERTION"
-    RUN_EDIT = "RUN_EDIT"
-    SEAL = "SEAL"
-    EVIDENCE = "EVIDENCE"
-    PAYLOAD_TAMPERED = "PAYLOAD_TAMPERED"
-
-
 class RefusalKind(StrEnum):
     """Why a span was not taken as a step."""
 
@@ -371,6 +347,7 @@ class AuditEntityType(StrEnum):
     TENANT = "TENANT"
     OPERATION = "OPERATION"
     TRUSTED_DOCUMENT = "TRUSTED_DOCUMENT"
+    LOG = "LOG"
 
 
 class OperationKind(StrEnum):

@@ -20,6 +20,7 @@ from spine.contracts.enums import Topic
 from spine.contracts.errors import CoordinatorMisuse, UndeclaredDependency
 from spine.contracts.events import Change, Event, Follow
 from spine.contracts.ledger import AuditEvent
+from spine.contracts.log import PendingLeaf
 from spine.contracts.operations import Operation
 from spine.orchestrator.bridges import BRIDGES
 from spine.orchestrator.bridges.activity_bridge import ActivityBridge
@@ -124,10 +125,15 @@ class WriteContext(Context):
         self.session = session
         self.events: list[AuditEvent] = []
         self.changes: list[Change] = []
+        self.leaves: list[PendingLeaf] = []
 
     def record(self, event: AuditEvent) -> None:
         """Add an entry to the audit ledger, in this transaction."""
         self.events.append(event)
+
+    def commit_to(self, leaves: Iterable[PendingLeaf]) -> None:
+        """Queue leaves for the tenant's log, in this transaction."""
+        self.leaves.extend(leaves)
 
     def announce(self, changes: Iterable[Change]) -> None:
         """Tell those who follow that these objects have changed, when this transaction is committed."""

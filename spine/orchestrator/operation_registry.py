@@ -32,6 +32,7 @@ from spine.contracts.errors import (
 )
 from spine.contracts.events import Change
 from spine.contracts.ledger import AuditEvent
+from spine.contracts.log import PendingLeaf
 from spine.contracts.operations import Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
 from spine.orchestrator.context import (
@@ -42,6 +43,7 @@ from spine.orchestrator.context import (
     WriteContext,
     dispatching,
 )
+from spine.orchestrator.leaves import ledger_leaves
 from spine.orchestrator.observing import observed
 from spine.services.clock import Clock
 from spine.services.ids import uuid7
@@ -225,7 +227,7 @@ class OperationRegistry:
             _hold(operation.after, request, result)
             if key is not None:
                 await remember(writing, operation, key, request_digest(request), result, context.now)
-            audited = await self._audit(writing, operation.name, context.events, principal, request_id)
+            audited = await self._audit(writing, operation.name, context.events, principal, request_id, context.leaves)
             changes = [*context.changes, *audited]
             await append(writing, changes, context.now)
         if changes:
@@ -233,16 +235,21 @@ class OperationRegistry:
         return result
 
     async def _audit(
-        self, writing: WriteSession, operation: str, events: Sequence[AuditEvent], principal: Principal, request_id: str
+        self,
+        writing: WriteSession,
+        operation: str,
+        events: Sequence[AuditEvent],
+        principal: Principal,
+        request_id: str,
+        leaves: Sequence[PendingLeaf] = (),
     ) -> list[Change]:
-        """Append the entries to the ledger; what that changed."""
-        if not events:
-            return []
+        """Append the entries to the ledger, and queue their leaves with the handler's; what that changed."""
+        now = self._clock()
         entries = {uuid7(): event for event in events}
         ledger = BRIDGES["logs"].audit_ledger_write_capability()
-        await writing.insert(
-            ledger.insert_entries(entries, operation, principal.actor, request_id, self._clock()),
-        )
+        appended = ledger.insert_entries(entries, operation, principal.actor, request_id, now)
+        await writing.insert(appended)
+        await writing.insert(ledger.queue_leaves([*leaves, *ledger_leaves(appended, now)]))
         return [Change(Topic.AUDIT, ChangeKind.ADDED, key) for key in entries]
 
     async def _refuse(

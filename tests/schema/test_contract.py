@@ -41,6 +41,7 @@ FIELDS = [
 ]
 
 UNSEEN_ENUMS = {
+    "LeafKind": "a leaf is shown where its fact is",
     "RefusalKind": "refused spans are counted, not listed",
     "Topic": "each subscription has its own",
 }

@@ -15,6 +15,7 @@ from spine.contracts.enums import (
     StepStatus,
 )
 from spine.contracts.ledger import AuditEvent
+from spine.contracts.log import PendingLeaf
 from spine.contracts.records import (
     SealRecord,
     StepPayload,
@@ -177,3 +178,6 @@ class AuditLedgerWrite(Protocol):
         self, events: Mapping[UUID, AuditEvent], operation: str, actor: Actor, request_id: str, now: datetime
     ) -> InsertRows:
         """Append one entry an event, under its key."""
+
+    def queue_leaves(self, leaves: Sequence[PendingLeaf]) -> InsertRows:
+        """Let leaves of the tenant's log wait for their indices."""

@@ -1,6 +1,6 @@
 """What logs offers to other domains: the chain's two sides, and the audit ledger's two sides."""
 
-from domains.logs import driver, driver_ledger, driver_proof
+from domains.logs import driver, driver_ledger, driver_log, driver_proof
 from spine.contracts.ports import AuditLedgerRead, AuditLedgerWrite, TracesStore, TraceWriting
 
 
@@ -33,6 +33,7 @@ class _AuditLedgerRead:
 
 class _AuditLedgerWrite:
     insert_entries = staticmethod(driver_ledger.insert_entries)
+    queue_leaves = staticmethod(driver_log.queue_leaves)
 
 
 class LogsBridge:
@@ -51,5 +52,5 @@ class LogsBridge:
         return _AuditLedgerRead()
 
     def audit_ledger_write_capability(self) -> AuditLedgerWrite:
-        """Appending to the ledger."""
+        """Appending to the ledger, and queueing leaves of the log."""
         return _AuditLedgerWrite()

@@ -42,6 +42,7 @@ from spine.contracts.records import (
 from spine.contracts.spans import SpanFacts
 from spine.contracts.statements import InsertRows
 from spine.orchestrator.context import WriteContext
+from spine.orchestrator.leaves import seal_leaves
 from spine.services.canonical_json import digest
 from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, step_hash, trace_genesis
 from spine.services.proof.seal import build_seal, needs_seal
@@ -208,14 +209,16 @@ class Recording:
         """Whether this write changes nothing at all."""
         return not (self.steps or self.refusals or self.run_steps or self.changed_runs())
 
-    async def write(self, session: WriteSession, ports: RecordingPorts, states: Iterable[TraceState]) -> None:
-        """Seal what ended, then write everything."""
+    async def write(self, ctx: WriteContext, ports: RecordingPorts, states: Iterable[TraceState]) -> None:
+        """Seal what ended, then write everything; each seal has a leaf in the tenant's log."""
+        session = ctx.session
         sealed = [run.id for run in self.runs.values() if run.seal_version]
         seals = await session.fetch(ports.traces.latest_seals(sealed)) if sealed else []
         latest = {seal.run_key: seal for seal in seals}
         hashes = {(state.trace_id, step.step_index): step.step_hash for state in states for step in state.steps}
         self._seal_ended(latest, await self._earlier(session, ports), hashes)
         await self._flush(session, ports)
+        ctx.commit_to(seal_leaves(self.seals, self.now))
 
     async def _earlier(self, session: WriteSession, ports: RecordingPorts) -> dict[UUID, list[bytes]]:
         """The steps that earlier writes gave to runs which end, and are sealed for the first time, in this one."""

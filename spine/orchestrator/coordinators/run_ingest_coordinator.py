@@ -73,7 +73,7 @@ class _Ingest:
         for (state, fold), new_steps in zip(folds, joined, strict=True):
             self._judge(state, fold, new_steps, step_facts_of, governance)
         if not self.recording.is_empty():
-            await self.recording.write(self.ctx.session, self.ports, states.values())
+            await self.recording.write(self.ctx, self.ports, states.values())
             self.ctx.announce(self.recording.changes)
             self._audit(trace_ids)
         return IngestOutcome(self.accepted, self.duplicates, len(refused), len(self.recording.changed_runs()))

@@ -165,7 +165,7 @@ class _Lifecycle:
         """Write everything with its audit entry."""
         self.recording.runs[run.id] = run
         self.recording.heads.append(state.head)
-        await self.recording.write(self.ctx.session, self.ports, [state])
+        await self.recording.write(self.ctx, self.ports, [state])
         self.ctx.announce(self.recording.changes)
         self.ctx.record(
             AuditEvent(

@@ -28,13 +28,14 @@ CHANGING = {
     "incidents",
     "key_budgets",
     "limits",
+    "log_heads",
     "policy_rules",
     "runs",
     "traces",
     "trusted_documents",
 }
 """What the app may update; every other table only grows."""
-FORGETTING = {"events"}
+FORGETTING = {"events", "log_pending"}
 """What the app may delete from."""
 
 
@@ -74,12 +75,14 @@ class TestRowSecurity:
             names = {row[0] for row in await connection.fetch(query)}
         assert names == {*TABLES, "alembic_version"}
 
-    async def test_lets_one_policy_more_through_and_that_one_reads_keys(self, superuser: dict[str, Any]) -> None:
+    async def test_lets_more_through_only_to_find_keys_and_waiting_logs(self, superuser: dict[str, Any]) -> None:
         query = """SELECT c.relname, p.polname, p.polcmd::text, pg_get_userbyid(p.polroles[1]) FROM pg_policy p
                    JOIN pg_class c ON c.oid = p.polrelid WHERE p.polname <> 'tenant'"""
         async with connected(superuser) as connection:
-            assert [tuple(row) for row in await connection.fetch(query)] == [
-                ("api_keys", "keyfinder", "r", "hoc_keyfinder")
+            assert sorted(tuple(row) for row in await connection.fetch(query)) == [
+                ("api_keys", "keyfinder", "r", "hoc_keyfinder"),
+                ("log_heads", "keyfinder", "r", "hoc_keyfinder"),
+                ("log_pending", "keyfinder", "r", "hoc_keyfinder"),
             ]
 
     async def test_refuses_a_row_of_another_tenant(self, app: dict[str, Any]) -> None:
@@ -139,11 +142,11 @@ class TestTheApp:
 
 
 class TestFindingKeys:
-    async def test_is_the_only_function_that_runs_with_others_rights(self, superuser: dict[str, Any]) -> None:
+    async def test_is_with_finding_logs_all_that_runs_with_others_rights(self, superuser: dict[str, Any]) -> None:
         query = """
             SELECT p.proname, pg_get_userbyid(p.proowner), p.prosecdef, p.proconfig, pg_get_function_result(p.oid),
                 has_function_privilege('public', p.oid, 'EXECUTE'), has_function_privilege('hoc_app', p.oid, 'EXECUTE')
-            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('public', 'app')
+            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('public', 'app') ORDER BY p.proname
         """
         async with connected(superuser) as connection:
             rows = [tuple(row) for row in await connection.fetch(query)]
@@ -156,7 +159,16 @@ class TestFindingKeys:
                 "TABLE(tenant_id uuid, secret_hash bytea, status text)",
                 False,
                 True,
-            )
+            ),
+            (
+                "tenants_waiting",
+                "hoc_keyfinder",
+                True,
+                ["search_path=pg_catalog, pg_temp"],
+                "TABLE(tenant_id uuid)",
+                False,
+                True,
+            ),
         ]
 
     async def test_says_three_things_of_one_key(
@@ -172,14 +184,18 @@ class TestFindingKeys:
 
     async def test_is_done_by_a_role_that_sees_nothing_else(self, superuser: dict[str, Any]) -> None:
         query = "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND has_table_privilege('hoc_keyfinder', c.oid, 'SELECT, INSERT, UPDATE, DELETE') AND c.relnamespace = 'public'::regnamespace"  # noqa: E501
-        columns = """SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'api_keys'::regclass AND a.attnum > 0
-                     AND has_column_privilege('hoc_keyfinder', 'api_keys', a.attnum, 'SELECT') ORDER BY 1"""
+        columns = """SELECT c.relname, array_agg(a.attname::text ORDER BY a.attname)
+                     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+                     AND has_column_privilege('hoc_keyfinder', c.oid, a.attnum, 'SELECT') GROUP BY 1 ORDER BY 1"""
         attributes = "SELECT rolcanlogin, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = 'hoc_keyfinder'"
         async with connected(superuser) as connection:
             assert await connection.fetch(query) == []
-            assert [row[0] for row in await connection.fetch(columns)] == [
-                "expires_at", "frozen_at", "key_id", "revoked_at", "secret_hash", "tenant_id"
-            ]  # fmt: skip
+            assert [tuple(row) for row in await connection.fetch(columns)] == [
+                ("api_keys", ["expires_at", "frozen_at", "key_id", "revoked_at", "secret_hash", "tenant_id"]),
+                ("log_heads", ["signed_size", "tenant_id", "tree_size"]),
+                ("log_pending", ["tenant_id"]),
+            ]
             row = await connection.fetchrow(attributes)
         assert row is not None
         assert tuple(row) == (False, False, False)
