@@ -2,12 +2,9 @@
 
 import asyncio
 import hashlib
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -23,13 +20,16 @@ from spine.contracts.errors import HocError, MisuseError
 from spine.contracts.operations import Operation
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
+from spine.orchestrator.sequencer import Sequencer
 from spine.services.clock import Clock, system_clock
 from spine.services.ids import tenant_id_of
 from spine.settings import Settings
 from spine.storage.checks import UnsafeRole, readiness, refuse_unsafe_role
 from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from spine.storage.embedded.keeper import Keeper
+from spine.storage.log_signing import BadLogKey, LogSigner, seed_of
 from spine.storage.migrate import ROLES_SQL, head_revision, migrate
+from spine.storage.private_files import kept_secret
 from spine.storage.sessions import Timeouts
 from spine.storage.unit_of_work import Database, DatabaseSettings
 
@@ -67,6 +67,7 @@ class Runtime:
         self._head = head_revision()
         self._draining = False
         self.stopping = False
+        self._sequencer: Sequencer | None = None
         self.database: Database
         self.hub: Hub
         self.registry: OperationRegistry
@@ -125,8 +126,16 @@ class Runtime:
         """From now on whatever lasts, such as a subscription, ends: the server stops and would wait for it."""
         self.stopping = True
 
+    def keep_log(self) -> None:
+        """From now on give leaves of the tenants' logs their indices, and sign checkpoints."""
+        self._sequencer = Sequencer(self.registry)
+        self.hub.watch(self._sequencer.wake)
+        self._sequencer.start()
+
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""
+        if self._sequencer is not None:
+            await self._sequencer.close()
         await self.hub.close()
         await self.database.close()
         await self._let_go()
@@ -203,7 +212,7 @@ def explained(error: BaseException) -> str | None:
     """What an operator can do something about, in one line; None for a fault of the program."""
     if isinstance(error, SQLAlchemyError) and error.__cause__ is not None:
         return explained(error.__cause__) or explained(error.__cause__.__cause__ or error.__cause__)
-    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper):
+    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper | BadLogKey):
         cause = error.__cause__
         told = isinstance(cause, OSError | asyncpg.PostgresError | asyncpg.InterfaceError)
         return f"{error}: {cause}" if told else str(error)
@@ -222,6 +231,7 @@ def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hu
         stalled_after_s=settings.stalled_after_s,
         points_per_key=settings.points_per_key,
         points_per_second=settings.points_per_second,
+        log=log_signer(settings),
     )
     registry = OperationRegistry(database, clock, config, hub)
     registry.register(OPERATIONS)
@@ -245,23 +255,13 @@ def key_pepper(settings: Settings) -> bytes:
     if settings.key_pepper is not None:
         return hashlib.sha256(settings.key_pepper.get_secret_value().encode()).digest()
     path = settings.data_dir / "key-pepper"
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_name(f"key-pepper.{os.getpid()}.{secrets.token_hex(4)}")
-    if not path.exists():
-        _write_private(fresh, secrets.token_bytes(PEPPER_BYTES))
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    pepper = path.read_bytes()
+    pepper = kept_secret(path, PEPPER_BYTES)
     if len(pepper) != PEPPER_BYTES:
         raise BadPepper(f"{path} must hold the {PEPPER_BYTES} bytes that were made for it, but has {len(pepper)}")
     return pepper
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+def log_signer(settings: Settings) -> LogSigner:
+    """Who signs the tenants' logs; raises BadLogKey when HOC_LOG_KEY is no key."""
+    given = None if settings.log_key is None else seed_of(settings.log_key.get_secret_value())
+    return LogSigner(settings.data_dir, settings.log_origin, given)

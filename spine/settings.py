@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     key_pepper: Annotated[
         SecretStr | None, Field(min_length=1, description="Pepper of key hashes; else a file in the data dir.")
     ] = None
+    log_origin: Annotated[
+        str, Field(pattern="^[A-Za-z0-9._/-]{1,100}$", description="How the names of the tenants' logs begin.")
+    ] = "hoc-spine"
+    log_key: Annotated[
+        SecretStr | None,
+        Field(min_length=1, description="Base64 of the log key's 32-byte seed; else a file in the data dir."),
+    ] = None
     key_environment: Annotated[
         str, Field(pattern="^[a-z0-9]{1,12}$", description="The environment named inside new keys.")
     ] = "live"

@@ -10,6 +10,7 @@ from domains.logs.driver import TENANT
 from domains.logs.tables import log_checkpoints, log_heads, log_leaves, log_nodes, log_pending
 from spine.contracts.enums import LeafKind
 from spine.contracts.log import CheckpointRecord, LogHead, LogLeaf, NodeId, PendingLeaf
+from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.statements import InsertRows, Read, Row, Write
 
 FIRST_EPOCH = 1
@@ -48,6 +49,10 @@ MOVE_HEAD = (
     )
 )
 
+COUNT_PENDING = select(func.count()).select_from(
+    select(log_pending.c.id).where(log_pending.c.tenant_id == TENANT).limit(MOST_COUNTED).subquery("counted")
+)
+
 LAST_INDEX = (
     select(log_leaves.c.leaf_index)
     .where(log_leaves.c.tenant_id == TENANT)
@@ -73,6 +78,11 @@ def queue_leaves(leaves: Sequence[PendingLeaf]) -> InsertRows:
 def take_leaves(most: int) -> Read[PendingLeaf]:
     """Take the oldest leaves out of the queue, in any order; whoever does holds the head's lock."""
     return Read(TAKE, {"limit": most}, _pending)
+
+
+def count_pending() -> Read[int]:
+    """How many leaves wait; 10,000 where there are more."""
+    return Read(COUNT_PENDING, {}, lambda row: int(row[0]))
 
 
 def begin_head() -> InsertRows:

@@ -69,6 +69,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
             await runtime.open(migrating=migrating)
             try:
                 runtime.keep_database_alive()
+                runtime.keep_log()
                 check_batched_fields(schema, runtime.registry.operations)
                 settle()
                 yield

@@ -6,7 +6,7 @@ take from its channel at their own pace; they hold nothing, so a slow one costs 
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -48,15 +48,22 @@ class Hub:
         self._hinting: asyncio.Task[None] | None = None
         self._changed: set[UUID] = set()
         self._forgotten: dict[UUID, datetime] = {}
+        self._watchers: list[Callable[[UUID], None]] = []
 
     @property
     def followers(self) -> int:
         """How many feeds are open."""
         return sum(channel.followers for channel in self._channels.values())
 
+    def watch(self, watcher: Callable[[UUID], None]) -> None:
+        """Call the watcher with the tenant of each write that this process commits."""
+        self._watchers.append(watcher)
+
     def committed(self, tenant_id: UUID) -> None:
         """A write of this tenant has been committed."""
         self._heard(tenant_id)
+        for watcher in self._watchers:
+            watcher(tenant_id)
         self._changed.add(tenant_id)
         if self._hinting is None or self._hinting.done():
             self._hinting = asyncio.create_task(self._send_hints())

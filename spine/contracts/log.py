@@ -55,6 +55,13 @@ class LogHead(Struct, frozen=True, gc=False):
     peaks: bytes
 
 
+class SignedTree(Struct, frozen=True, gc=False):
+    """What a checkpoint says of the tree: its number of leaves and its root hash."""
+
+    size: int
+    root: bytes
+
+
 class CheckpointRecord(Struct, frozen=True, gc=False):
     """A checkpoint as it is stored; `note` is what was signed, and with it the signature."""
 
@@ -73,10 +80,10 @@ class Integrate(Struct, frozen=True):
 
 
 class Integrated(Struct, frozen=True):
-    """How many leaves got an index; `waiting` says that more may wait, `busy` that another sequencer is at it."""
+    """How many leaves got an index, and how many, up to 10,000, wait; `busy` says that another sequencer is at it."""
 
     count: int
-    waiting: bool
+    waiting: int
     busy: bool
 
 
@@ -85,9 +92,10 @@ class SignCheckpoint(Struct, frozen=True):
 
 
 class Signing(Struct, frozen=True):
-    """What came of signing: the size that is signed now, or why the log may not be signed as it is."""
+    """What came of signing: whether a checkpoint was signed, of which size, or why the log may not be signed."""
 
     tree_size: int
+    signed: bool
     refusal: str | None
     busy: bool
 

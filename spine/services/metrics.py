@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from spine.contracts.enums import BreakKind
 from spine.contracts.errors import HocError
+from spine.contracts.log import Integrated, Signing
 from spine.contracts.proof import RunProof
 from spine.contracts.runs import IngestOutcome
 
@@ -38,6 +39,23 @@ POOL_WAITING: Final = Gauge("hoc_pool_waiting", "Requests that wait for a connec
 POOL_SECONDS: Final = Histogram("hoc_pool_acquire_seconds", "How long a connection was waited for.", buckets=SECONDS)
 POOL_FAILED: Final = Counter("hoc_pool_failures_total", "Connections not had in time: all taken, or no database.")
 
+LOG_LEAVES: Final = Counter("hoc_log_leaves_total", "Leaves that got their place in a tenant's log.")
+LOG_PENDING: Final = Gauge(
+    "hoc_log_pending_leaves", "Leaves that waited behind the batch integrated last.", multiprocess_mode="livemax"
+)
+LOG_WAITING: Final = Gauge(
+    "hoc_log_tenants_waiting",
+    "Tenants with leaves without index or signature, at the last look.",
+    multiprocess_mode="livemax",
+)
+LOG_CHECKPOINTS: Final = Counter("hoc_log_signings_total", "Attempts to sign a log, by what came of them.", ["result"])
+LOG_TREE_SIZE: Final = Gauge("hoc_log_tree_size", "Leaves of the log signed last.", multiprocess_mode="livemax")
+LOG_SIGNED_AT: Final = Gauge(
+    "hoc_log_checkpoint_timestamp_seconds", "When a checkpoint was signed last.", multiprocess_mode="livemax"
+)
+
+for _result in ("signed", "refused"):
+    LOG_CHECKPOINTS.labels(_result)
 for _result in ("accepted", "duplicate", "refused"):
     SPANS.labels(_result)  # a series that is there from the start shows its first increase
 for _kind in BreakKind:
@@ -63,6 +81,23 @@ def count_breaks(proofs: Mapping[object, RunProof | HocError]) -> None:
         first = proof.integrity.first_break if isinstance(proof, RunProof) else None
         if first is not None:
             PROOF_FAILURES.labels(first.kind).inc()
+
+
+def count_integrated(integrated: Integrated) -> None:
+    """Count the leaves of a batch, and tell how many wait behind it."""
+    LOG_LEAVES.inc(integrated.count)
+    if not integrated.busy:
+        LOG_PENDING.set(integrated.waiting)
+
+
+def count_signing(signing: Signing) -> None:
+    """Count what came of signing a log."""
+    if signing.refusal is not None:
+        LOG_CHECKPOINTS.labels("refused").inc()
+    elif signing.signed:
+        LOG_CHECKPOINTS.labels("signed").inc()
+        LOG_TREE_SIZE.set(signing.tree_size)
+        LOG_SIGNED_AT.set_to_current_time()
 
 
 @contextmanager

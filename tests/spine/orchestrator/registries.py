@@ -1,5 +1,6 @@
 """Registries for tests: every operation of the product, and some that only a test would register."""
 
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,9 +14,15 @@ from spine.orchestrator.context import ReadContext, WriteContext
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.services.clock import system_clock
+from spine.storage.log_signing import LogSigner
 
 CONFIG = RuntimeConfig(
-    key_pepper=b"pepper", key_environment="test", stalled_after_s=60, points_per_key=50_000, points_per_second=1_000
+    key_pepper=b"pepper",
+    key_environment="test",
+    stalled_after_s=60,
+    points_per_key=50_000,
+    points_per_second=1_000,
+    log=LogSigner(Path("nowhere"), "test", bytes(32)),
 )
 
 
