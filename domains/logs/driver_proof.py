@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 
 from domains.logs.driver import RUN_KEYS, SEAL_COLUMNS, TENANT, seal_of
-from domains.logs.tables import run_steps, span_refusals, step_payloads, trace_steps, traces
+from domains.logs.tables import log_leaves, run_steps, span_refusals, step_payloads, trace_steps, traces
 from domains.logs.tables import seals as seals_table
-from spine.contracts.ports import RunStep, TraceHeadSummary
-from spine.contracts.records import SealRecord, StepPayload, StepRecord
+from spine.contracts.enums import LeafKind
+from spine.contracts.log import PlacedLeaf
+from spine.contracts.ports import LoggedSeal, RunStep, TraceHeadSummary
+from spine.contracts.records import StepPayload, StepRecord
 from spine.contracts.statements import Read, Row
 
 STEP_FIELDS = StepRecord.__struct_fields__
@@ -41,7 +43,18 @@ STEP_RECORDS = (
 )
 
 SEALS = (
-    select(*SEAL_COLUMNS)
+    select(*SEAL_COLUMNS, log_leaves.c.leaf_index, log_leaves.c.leaf_hash)
+    .select_from(
+        seals_table.outerjoin(
+            log_leaves,
+            and_(
+                log_leaves.c.tenant_id == seals_table.c.tenant_id,
+                log_leaves.c.kind == LeafKind.SEAL.value,
+                log_leaves.c.subject == seals_table.c.run_id,
+                log_leaves.c.version == seals_table.c.version,
+            ),
+        ),
+    )
     .where(seals_table.c.tenant_id == TENANT, seals_table.c.run_id == func.any(RUN_KEYS))
     .order_by(seals_table.c.run_id, seals_table.c.version)
 )
@@ -103,9 +116,9 @@ def step_records(run_keys: Sequence[UUID]) -> Read[tuple[RunStep, StepRecord | N
     return Read(STEP_RECORDS, {"run_keys": list(run_keys)}, _placed_step)
 
 
-def seals(run_keys: Sequence[UUID]) -> Read[SealRecord]:
-    """Every seal of the runs, by run and version."""
-    return Read(SEALS, {"run_keys": list(run_keys)}, seal_of)
+def seals(run_keys: Sequence[UUID]) -> Read[LoggedSeal]:
+    """Every seal of the runs, by run and version, with the place of its leaf in the log."""
+    return Read(SEALS, {"run_keys": list(run_keys)}, _logged_seal)
 
 
 def payloads(run_keys: Sequence[UUID]) -> Read[tuple[UUID, StepPayload]]:
@@ -116,6 +129,10 @@ def payloads(run_keys: Sequence[UUID]) -> Read[tuple[UUID, StepPayload]]:
 def heads(run_keys: Sequence[UUID]) -> Read[tuple[UUID, TraceHeadSummary]]:
     """The traces that hold steps of the runs."""
     return Read(HEADS, {"run_keys": list(run_keys)}, _head)
+
+
+def _logged_seal(row: Row) -> LoggedSeal:
+    return LoggedSeal(seal_of(row[:-2]), None if row[-1] is None else PlacedLeaf(row[-2], row[-1]))
 
 
 def _placed_step(row: Row) -> tuple[RunStep, StepRecord | None]:

@@ -1,4 +1,4 @@
-"""The audit ledger."""
+"""The audit ledger, and the log that it and the runs' seals are in."""
 
 from typing import Annotated, Any
 
@@ -9,11 +9,23 @@ from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, cou
 from schema.fields import field
 from schema.inputs import to_contract
 from schema.logs.audit_entry import AuditEntry, AuditFilter
+from schema.logs.log import LogCheckpoint, LogConsistency
 from schema.relay import Connection
-from spine.contracts import ledger
+from spine.contracts import ledger, log
+from spine.contracts.scalars import BigInt
 
 EntriesWanted = Annotated[
     AuditFilter | None, strawberry.argument(name="filter", description="Which entries; all when absent.")
+]
+
+
+TreeSize = Annotated[
+    BigInt | None,
+    strawberry.argument(description="The one over exactly so many leaves; the latest when absent."),
+]
+From = Annotated[BigInt, strawberry.argument(name="from", description="The earlier size, at least 1.")]
+To = Annotated[
+    BigInt, strawberry.argument(name="to", description="The later size, which the latest checkpoint must cover.")
 ]
 
 
@@ -29,3 +41,21 @@ class LogsQuery:
         chosen = to_contract(wanted) if wanted else ledger.AuditFilter()
         request = ledger.ListAuditEntries(page=page_request(first, after), filter=chosen, count=counting(info))
         return await connection(info, "logs.audit_entries", request)
+
+    @field("A signed checkpoint of the tenant's log; null when there is none.", LogCheckpoint | None, "logs.checkpoint")
+    async def log_checkpoint(self, info: Info, tree_size: TreeSize = UNSET) -> Any:
+        """The latest, or the one of a size."""
+        size = None if tree_size is UNSET else tree_size
+        return await info.context.execute("logs.checkpoint", log.FindCheckpoint(tree_size=size))
+
+    @field("The signed checkpoints of the tenant's log, newest first.", Connection[LogCheckpoint], "logs.checkpoints")
+    async def log_checkpoints(self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET) -> Any:
+        """A keyset page of checkpoints."""
+        request = log.ListCheckpoints(page=page_request(first, after), count=counting(info))
+        return await connection(info, "logs.checkpoints", request)
+
+    @field("The proof that the log has only grown between two sizes.", LogConsistency, "logs.consistency")
+    async def log_consistency(self, info: Info, from_size: From, to_size: To) -> Any:
+        """The RFC 9162 consistency path."""
+        request = log.ProveConsistency(from_size=from_size, to_size=to_size)
+        return await info.context.execute("logs.consistency", request)

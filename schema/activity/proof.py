@@ -9,6 +9,7 @@ import strawberry
 from schema.batched import Argument, check_after
 from schema.contract import contract_type
 from schema.fields import field
+from schema.logs.log import LogInclusion
 from schema.relay import Connection, nested_view
 from schema.selection import selection, single_parent
 from spine.contracts import proof
@@ -45,7 +46,7 @@ class RawLog:
 @contract_type(
     proof.RunProof,
     name="RunProof",
-    omit=("integrity", "traces", "steps", "raw_logs", "verified_at"),
+    omit=("integrity", "traces", "steps", "raw_logs", "inclusion", "verified_at"),
     ids=("run_id",),
 )
 class RunProof:
@@ -71,6 +72,9 @@ class RunProof:
     raw_logs: list[RawLog] | None = strawberry.field(
         description="Payloads of its steps; null unless `includePayloads` is true and the key may read them."
     )
+    inclusion: LogInclusion | None = strawberry.field(
+        description="That its latest seal is in the tenant's log; null until a signed checkpoint covers it."
+    )
     verified_at: datetime = strawberry.field(description="When it was verified (UTC).")
 
 
@@ -92,5 +96,6 @@ def proof_parts(info: strawberry.Info, given: Mapping[str, Any]) -> Mapping[str,
         "traces": "traces" in below,
         "steps": "steps" in below,
         "payloads": bool(given["include_payloads"]),
+        "inclusion": "inclusion" in below,
         "whole": single_parent(info),
     }

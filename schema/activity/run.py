@@ -40,7 +40,7 @@ class Run(Node):
         key="key",
         description="Whether its record is what was sealed, recomputed now.",
         arguments=proof_arguments(),
-        fills=("traces", "steps", "payloads", "whole"),
+        fills=("traces", "steps", "payloads", "inclusion", "whole"),
         look_ahead=proof_parts,
     )
     signals: Connection[Annotated["Signal", strawberry.lazy("schema.activity.signal")]] | None = batched_list(

@@ -3,8 +3,10 @@
 from datetime import datetime
 
 from schema.account import actor as _actor  # noqa: F401 - an entry holds an actor
+from schema.batched import batched
 from schema.contract import contract_type
 from schema.inputs import contract_input, optional
+from schema.logs.log import LogInclusion
 from spine.contracts import ledger
 from spine.contracts.enums import AuditEntityType
 
@@ -12,6 +14,12 @@ from spine.contracts.enums import AuditEntityType
 @contract_type(ledger.AuditEntry, name="AuditEntry")
 class AuditEntry:
     """One entry of the audit ledger: who changed what. It is never changed."""
+
+    inclusion: LogInclusion | None = batched(
+        "logs.entry_inclusions",
+        key="key",
+        description="That it is in the tenant's log; null until a signed checkpoint covers it.",
+    )
 
 
 @contract_input(ledger.AuditFilter, name="AuditFilter")

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from spine.contracts.enums import BreakKind, IntegrityModel, RunStatus, StepKind, StepStatus, VerificationStatus
+from spine.contracts.log import Inclusion
 from spine.contracts.scalars import BigInt
 
 INTEGRITY_CONFIG = {"model": "HASH_CHAIN", "trust_boundary": "SYSTEM", "storage": "POSTGRES"}
@@ -96,6 +97,7 @@ class RunProof(Struct, frozen=True, kw_only=True):
     traces: tuple[TraceSummary, ...]
     steps: tuple[TraceStepSummary, ...]
     raw_logs: tuple[RawLog, ...] | None
+    inclusion: Inclusion | None
     verified_at: datetime
 
 
@@ -106,4 +108,5 @@ class ProofRequest(Struct, frozen=True, kw_only=True):
     traces: bool = False
     steps: bool = False
     payloads: bool = False
+    inclusion: bool = False
     whole: bool = False

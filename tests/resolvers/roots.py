@@ -28,7 +28,7 @@ KINDS = {"Limit": "Limit", "Rule": "PolicyRule", "Signal": "Signal"}
 ABSENT = {kind: str(global_id(kind, UUID(int=1))) for kind in ("Run", *KINDS.values())}
 """Ids that nobody has."""
 
-EXAMPLES: dict[str, Any] = {"DateTime": "2026-01-31T09:30:00Z", "Decimal": "1"}
+EXAMPLES: dict[str, Any] = {"DateTime": "2026-01-31T09:30:00Z", "Decimal": "1", "BigInt": 1}
 
 
 def roots() -> dict[str, tuple[str, GraphQLField]]:

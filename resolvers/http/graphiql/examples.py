@@ -116,6 +116,7 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "AddTrustedDocuments": {"input": {"documents": [{"sha256": SHA256, "text": TEXT}]}},
     "RetireTrustedDocuments": {"input": {"sha256": [SHA256]} | REASON},
     "SetDocumentMode": {"input": {"mode": "LOG"} | REASON},
+    "Consistency": {"from": 1, "to": 1},
     "StartRun": {"input": START},
     "AppendSteps": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "steps": [STEP]}},
     "CompleteRun": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "status": "SUCCEEDED"}},

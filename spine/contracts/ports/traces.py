@@ -15,7 +15,7 @@ from spine.contracts.enums import (
     StepStatus,
 )
 from spine.contracts.ledger import AuditEvent
-from spine.contracts.log import PendingLeaf
+from spine.contracts.log import CheckpointRecord, NodeId, PendingLeaf, PlacedLeaf
 from spine.contracts.records import (
     SealRecord,
     StepPayload,
@@ -124,6 +124,13 @@ class TraceWriting(Protocol):
         """Append seals."""
 
 
+class LoggedSeal(Struct, frozen=True, gc=False):
+    """A seal, and where its leaf stands in the tenant's log; None before it has a place there."""
+
+    seal: SealRecord
+    leaf: PlacedLeaf | None
+
+
 class TraceHeadSummary(Struct, frozen=True, gc=False, kw_only=True):
     """A trace as proof shows it, and beside it what its steps and refusals themselves say."""
 
@@ -143,8 +150,8 @@ class TracesStore(Protocol):
     def step_records(self, run_keys: Sequence[UUID]) -> Read[tuple[RunStep, StepRecord | None]]:
         """The runs' steps by run and position; None where an assignment has lost its step."""
 
-    def seals(self, run_keys: Sequence[UUID]) -> Read[SealRecord]:
-        """Every seal of the runs, by run and version."""
+    def seals(self, run_keys: Sequence[UUID]) -> Read[LoggedSeal]:
+        """Every seal of the runs, by run and version, with the place of its leaf in the log."""
 
     def payloads(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, StepPayload]]:
         """The payloads of the runs' steps, by run and position."""
@@ -181,3 +188,13 @@ class AuditLedgerWrite(Protocol):
 
     def queue_leaves(self, leaves: Sequence[PendingLeaf]) -> InsertRows:
         """Let leaves of the tenant's log wait for their indices."""
+
+
+class LogReading(Protocol):
+    """`log_reading_capability`: what proofs of inclusion are made of."""
+
+    def latest_checkpoint(self) -> Read[CheckpointRecord]:
+        """The newest checkpoint; no row before the first."""
+
+    def hashes(self, nodes: Sequence[NodeId]) -> Read[tuple[NodeId, bytes]]:
+        """The hashes of these perfect subtrees, leaves (level 0) among them; what is not stored is left out."""

@@ -1,7 +1,7 @@
-"""What logs offers to other domains: the chain's two sides, and the audit ledger's two sides."""
+"""What logs offers to other domains: the chain's two sides, the log's read side, and the audit ledger's two sides."""
 
-from domains.logs import driver, driver_ledger, driver_log, driver_proof
-from spine.contracts.ports import AuditLedgerRead, AuditLedgerWrite, TracesStore, TraceWriting
+from domains.logs import driver, driver_inclusion, driver_ledger, driver_log, driver_proof
+from spine.contracts.ports import AuditLedgerRead, AuditLedgerWrite, LogReading, TracesStore, TraceWriting
 
 
 class _TraceWriting:
@@ -27,6 +27,11 @@ class _TracesStore:
     heads = staticmethod(driver_proof.heads)
 
 
+class _LogReading:
+    latest_checkpoint = staticmethod(driver_inclusion.latest_checkpoint)
+    hashes = staticmethod(driver_inclusion.hashes)
+
+
 class _AuditLedgerRead:
     feedback_events = staticmethod(driver_ledger.feedback_events)
 
@@ -46,6 +51,10 @@ class LogsBridge:
     def trace_writing_capability(self) -> TraceWriting:
         """Appending to chains and sealing."""
         return _TraceWriting()
+
+    def log_reading_capability(self) -> LogReading:
+        """What proofs of inclusion in the tenant's log are made of."""
+        return _LogReading()
 
     def audit_ledger_read_capability(self) -> AuditLedgerRead:
         """What the ledger says of signals."""

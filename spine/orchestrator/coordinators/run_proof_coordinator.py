@@ -10,8 +10,11 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
+from msgspec import structs
+
 from spine.contracts.enums import BreakKind, OperationKind, Permission
 from spine.contracts.errors import Unavailable
+from spine.contracts.log import PlacedLeaf
 from spine.contracts.operations import Operation
 from spine.contracts.ports import RunRow, TraceHeadSummary
 from spine.contracts.proof import IntegrityVerification, ProofRequest, RunProof
@@ -20,6 +23,7 @@ from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
 from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
+from spine.orchestrator.inclusions import inclusion_nodes, inclusion_of
 from spine.services.ids import node_id
 from spine.services.metrics import count_breaks
 from spine.services.proof.verify import StoredRun, failed, verify_run
@@ -34,6 +38,7 @@ MOST_OF_ONE = 2**31 - 2
 DEPENDENCIES = (
     "activity.run_folding_capability",
     "controls.limit_breaches_capability",
+    "logs.log_reading_capability",
     "logs.traces_store_capability",
     "policies.policy_evaluations_capability",
 )
@@ -68,7 +73,7 @@ class RunProofCoordinator:
         proofs: dict[UUID, RunProof | Unavailable] = {}
         for keys, answers in await read_wave(ctx.session, list(dict.fromkeys(request.run_keys)), wave.reads):
             proofs |= wave.proofs(keys, answers)
-        return proofs
+        return await wave.with_inclusions(proofs) if request.inclusion else proofs
 
 
 class ProofWave:
@@ -79,6 +84,7 @@ class ProofWave:
         self._request = request
         self._payloads = payloads
         self._most = MOST_OF_ONE if request.whole else MOST_ON_A_PAGE
+        self._places: dict[UUID, PlacedLeaf | None] = {}
 
     def reads(self, keys: Sequence[UUID]) -> list[Read[Any]]:
         """Every source; of evidence one row more than is verified, to know that there is more."""
@@ -98,6 +104,21 @@ class ProofWave:
             reads.append(store.payloads(keys))
         return reads
 
+    async def with_inclusions(self, proofs: dict[UUID, RunProof | Unavailable]) -> dict[UUID, RunProof | Unavailable]:
+        """The proofs with the inclusion of the latest seals, two statements for all of them."""
+        log = self._ctx.bridge("logs").log_reading_capability()
+        latest = await self._ctx.session.fetch_one(log.latest_checkpoint())
+        if latest is None:
+            return proofs
+        nodes = inclusion_nodes(self._places.values(), latest.tree_size)
+        hashes = dict(await self._ctx.session.fetch(log.hashes(nodes))) if nodes else {}
+        return {
+            key: structs.replace(proof, inclusion=inclusion_of(self._places.get(key), latest, hashes))
+            if isinstance(proof, RunProof)
+            else proof
+            for key, proof in proofs.items()
+        }
+
     def proofs(self, keys: Sequence[UUID], answers: Sequence[Answer]) -> dict[UUID, RunProof | Unavailable]:
         """The proofs of one wave."""
         rows: list[list[Any]] = []
@@ -114,7 +135,8 @@ class ProofWave:
 
     def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
         runs: list[RunRow] = rows[0]
-        seals = _by_run(rows[1:2], RUN_KEY, attrgetter("version"))
+        seals = _by_run(rows[1:2], attrgetter("seal.run_key"), attrgetter("seal.version"))
+        self._places |= {key: logged[-1].leaf for key, logged in seals.items()}
         steps = _by_run(rows[2:3], lambda placed: placed[0].run_key, lambda placed: placed[0].position)
         evidence = _by_run(rows[3:6], RUN_KEY, attrgetter("evidence_index"))
         heads: dict[UUID, list[TraceHeadSummary]] = _pairs_by_run(rows[6]) if self._request.traces else {}
@@ -122,7 +144,8 @@ class ProofWave:
         return [
             StoredRun(
                 run=run,
-                seals=seals.get(run.id, ()),
+                seals=[logged.seal for logged in seals.get(run.id, ())],
+                leaves=[logged.leaf for logged in seals.get(run.id, ())],
                 steps=steps.get(run.id, ()),
                 evidence=None if unread or len(evidence.get(run.id, ())) > self._most else evidence.get(run.id, ()),
                 unread=unread,
@@ -140,6 +163,7 @@ class ProofWave:
             traces=trace_summaries(stored),
             steps=step_summaries(stored) if self._request.steps else (),
             raw_logs=raw_logs(stored),
+            inclusion=None,
             verified_at=self._ctx.now,
         )
 
@@ -153,6 +177,7 @@ class ProofWave:
             traces=(),
             steps=(),
             raw_logs=() if self._payloads else None,
+            inclusion=None,
             verified_at=self._ctx.now,
         )
 

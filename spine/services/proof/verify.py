@@ -23,11 +23,14 @@ import orjson
 from msgspec import Struct
 
 from spine.contracts.enums import BreakKind, IntegrityModel, RunState, VerificationStatus
+from spine.contracts.log import PlacedLeaf
 from spine.contracts.ports import RunRow, RunStep, TraceHeadSummary
 from spine.contracts.proof import INTEGRITY_CONFIG, FirstBreak, IntegrityVerification
 from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
 from spine.services.canonical_json import digest
 from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, seal_hash
+from spine.services.proof.leaves import seal_entry
+from spine.services.proof.merkle import leaf_hash
 from spine.services.proof.seal import HASH_BYTES, SEALED_FIELDS, run_record
 from spine.services.proof.verify_steps import Break, first_step_break
 
@@ -43,7 +46,7 @@ UNREAD_EVIDENCE = "steps, fields and seals are as sealed; the run's evidence cou
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
-    """A run as it is stored: steps by position, evidence by index.
+    """A run as it is stored: steps by position, evidence by index, for each seal its leaf in the log (None: not yet).
 
     `evidence` is None when not all of it was read, `unread` then says whether a source failed rather than there
     being too much of it; `payloads` and `heads` are None when they were not asked for.
@@ -51,6 +54,7 @@ class StoredRun(Struct, frozen=True, kw_only=True):
 
     run: RunRow
     seals: Sequence[SealRecord]
+    leaves: Sequence[PlacedLeaf | None] = ()
     steps: Sequence[tuple[RunStep, StepRecord | None]]
     evidence: Sequence[EvidenceRecord] | None
     unread: bool = False
@@ -81,6 +85,8 @@ def first_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
     kind = BreakKind.SEAL
     try:
         found = _seal_break(stored.run, stored.seals)
+        kind = BreakKind.LEAF
+        found = found or _leaf_break(stored)
         kind = BreakKind.EDIT
         found = found or first_step_break(tenant_id, sealed_hashes(stored.seals), stored.steps) or _head_break(stored)
         kind = BreakKind.RUN_EDIT
@@ -114,8 +120,9 @@ def _verdict(
     model: IntegrityModel = MODEL,
 ) -> IntegrityVerification:
     latest = stored.seals[-1] if stored is not None and stored.seals else None
+    logged = stored is not None and stored.leaves and stored.leaves[-1] is not None
     return IntegrityVerification(
-        model=model,
+        model=IntegrityModel.MERKLE_TREE if logged else model,
         trust_boundary=INTEGRITY_CONFIG["trust_boundary"],
         storage=INTEGRITY_CONFIG["storage"],
         root_hash=latest.seal_hash.hex() if latest is not None else None,
@@ -142,6 +149,15 @@ def _seal_break(run: RunRow, seals: Sequence[SealRecord]) -> Break | None:
         return Break(BreakKind.SEAL, None, "no seal of the run is stored")
     if run.seal_version != len(seals):
         return Break(BreakKind.SEAL, None, f"the run has {run.seal_version} seals, stored are {len(seals)}")
+    return None
+
+
+def _leaf_break(stored: StoredRun) -> Break | None:
+    """A seal whose leaf in the tenant's log is not its own."""
+    for seal, leaf in zip(stored.seals, stored.leaves, strict=False):
+        if leaf is not None and leaf.leaf_hash != leaf_hash(seal_entry(seal.seal_hash, seal.run_key, seal.version)):
+            reason = f"leaf {leaf.leaf_index} of the log is not that of seal {seal.version}"
+            return Break(BreakKind.LEAF, None, reason)
     return None
 
 

@@ -159,10 +159,10 @@ class TestTheProductsOperations:
         free = {one.name for one in OPERATIONS if one.permission is None}
         gate = {"integrations.document_policy", "integrations.find_document"}  # asked for every document
         own = {"account.viewer", "api_keys.lease_points", "spine.event_cursor"}
-        assert free == {*own, *gate, "spine.operations", "api_keys.authenticate"}
+        assert free == {*own, *gate, "spine.operations", "api_keys.authenticate", "logs.tenants_waiting"}
 
-    def test_run_before_the_tenant_is_known_only_to_authenticate(self) -> None:
-        assert {one.name for one in OPERATIONS if one.anonymous} == {"api_keys.authenticate"}
+    def test_run_without_a_tenant_only_to_authenticate_and_to_find_logs_that_wait(self) -> None:
+        assert {one.name for one in OPERATIONS if one.anonymous} == {"api_keys.authenticate", "logs.tenants_waiting"}
 
     def test_are_idempotent_where_a_client_may_report_twice(self, runtime: Runtime) -> None:
         found = {name for name, one in runtime.registry.operations.items() if one.idempotent}

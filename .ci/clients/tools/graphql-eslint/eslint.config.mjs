@@ -7,6 +7,9 @@ const PARTS = [
   "EvidenceSource",
   "FirstBreak",
   "IntegrityVerification", // a verdict of this moment
+  "LogCheckpoint", // known by its treeSize
+  "LogConsistency",
+  "LogInclusion",
   "ModelPrice", // known by provider, model and version
   "Operation", // known by its name
   "PolicyContext",
