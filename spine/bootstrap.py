@@ -27,7 +27,7 @@ from spine.settings import Settings
 from spine.storage.checks import UnsafeRole, readiness, refuse_unsafe_role
 from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from spine.storage.embedded.keeper import Keeper
-from spine.storage.log_signing import BadLogKey, LogSigner, seed_of
+from spine.storage.log_signing import LogSigner, seed_of
 from spine.storage.migrate import ROLES_SQL, head_revision, migrate
 from spine.storage.private_files import kept_secret
 from spine.storage.sessions import Timeouts
@@ -212,7 +212,7 @@ def explained(error: BaseException) -> str | None:
     """What an operator can do something about, in one line; None for a fault of the program."""
     if isinstance(error, SQLAlchemyError) and error.__cause__ is not None:
         return explained(error.__cause__) or explained(error.__cause__.__cause__ or error.__cause__)
-    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper | BadLogKey):
+    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper):
         cause = error.__cause__
         told = isinstance(cause, OSError | asyncpg.PostgresError | asyncpg.InterfaceError)
         return f"{error}: {cause}" if told else str(error)

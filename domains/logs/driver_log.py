@@ -32,11 +32,9 @@ TAKE = (
     .returning(*(log_pending.c[name] for name in PENDING_COLUMNS))
 )
 
-LOCK_HEAD = (
-    select(*(log_heads.c[name] for name in LogHead.__struct_fields__))
-    .where(log_heads.c.tenant_id == TENANT)
-    .with_for_update(skip_locked=True)
-)
+HEAD = select(*(log_heads.c[name] for name in LogHead.__struct_fields__)).where(log_heads.c.tenant_id == TENANT)
+LOCK_HEAD = HEAD.with_for_update(skip_locked=True)
+HOLD_HEAD = HEAD.with_for_update()
 
 MOVE_HEAD = (
     update(log_heads)
@@ -67,6 +65,13 @@ SIGNED_WITH = (
 )
 
 _waiting = func.app.tenants_waiting().table_valued(column("tenant_id", Uuid()))
+KEYS = (
+    select(log_checkpoints.c.vkey)
+    .where(log_checkpoints.c.tenant_id == TENANT)
+    .distinct()
+    .order_by(log_checkpoints.c.vkey)
+)
+
 WAITING = select(_waiting.c.tenant_id)
 
 
@@ -93,6 +98,16 @@ def begin_head() -> InsertRows:
 def lock_head() -> Read[LogHead]:
     """The head, locked until the transaction ends; no row when there is none, or another holds it."""
     return Read(LOCK_HEAD, {}, lambda row: LogHead(*row))
+
+
+def hold_head() -> Read[LogHead]:
+    """The head, locked until the transaction ends, after waiting for whoever holds it."""
+    return Read(HOLD_HEAD, {}, lambda row: LogHead(*row))
+
+
+def head() -> Read[LogHead]:
+    """The head as it is."""
+    return Read(HEAD, {}, lambda row: LogHead(*row))
 
 
 def move_head(head: LogHead) -> Write:
@@ -124,6 +139,11 @@ def last_index() -> Read[int]:
 def signed_with(vkey: str) -> Read[int]:
     """The size of some checkpoint that this key has signed, if there is one."""
     return Read(SIGNED_WITH, {"vkey": vkey}, lambda row: int(row[0]))
+
+
+def signing_keys() -> Read[str]:
+    """Every key that has signed a checkpoint which is here."""
+    return Read(KEYS, {}, lambda row: str(row[0]))
 
 
 def tenants_waiting() -> Read[UUID]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from resolvers.cli import config, documents, keys, schema
+from resolvers.cli import config, documents, keys, log, schema
 from resolvers.cli.console import complain
 from resolvers.cli.demo import demo
 from resolvers.cli.ingest import ingest
@@ -22,7 +22,13 @@ app = typer.Typer(
 )
 for command in (demo, serve, migrate, ingest, operations):
     app.command()(command)
-groups = (("keys", keys.app), ("documents", documents.app), ("schema", schema.app), ("config", config.app))
+groups = (
+    ("keys", keys.app),
+    ("documents", documents.app),
+    ("log", log.app),
+    ("schema", schema.app),
+    ("config", config.app),
+)
 for name, group in groups:
     app.add_typer(group, name=name)
 

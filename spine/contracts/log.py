@@ -100,6 +100,32 @@ class Signing(Struct, frozen=True):
     busy: bool
 
 
+class ContinueLog(Struct, frozen=True, kw_only=True):
+    """Declare that a backup was restored, which is older than the last known checkpoint: the log goes on from there."""
+
+    checkpoint: str
+    reason: str
+
+
+class LogContinued(Struct, frozen=True, kw_only=True):
+    """The log's new name, and of how many leaves it goes on."""
+
+    origin: str
+    epoch: int
+    restored_size: int
+
+
+class FindLogKey(Struct, frozen=True):
+    """Ask for the key that signs the tenant's log."""
+
+
+class LogKey(Struct, frozen=True, kw_only=True):
+    """The key that signs the tenant's log from now on; `tree_size` is 0 where there is no log yet."""
+
+    vkey: str
+    tree_size: int
+
+
 class TenantsWaiting(Struct, frozen=True):
     """Ask which tenants have leaves that wait for an index or a signature."""
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
-from spine.contracts.errors import MisuseError
+from spine.contracts.errors import Unavailable
 from spine.contracts.log import SignedTree
 from spine.services.proof.checkpoint import Checkpoint
-from spine.services.proof.note import Signer, sign, split_note
+from spine.services.proof.note import NoteError, Signer, sign, split_note
 from spine.storage.private_files import kept_secret, replace_durably, replace_secret
 
 if sys.platform != "win32":
@@ -27,8 +27,12 @@ KEY_FILE = "log-key"
 STATE_DIRECTORY = "log-state"
 
 
-class BadLogKey(MisuseError):
+class BadLogKey(Unavailable):
     """The log's key is damaged, or cannot be replaced here."""
+
+
+class BadLogState(Unavailable):
+    """What is kept of the last signature is damaged, so nothing can be held against it."""
 
 
 class LogSigner:
@@ -56,7 +60,10 @@ class LogSigner:
         """What was signed last in each epoch, as far as this installation knows."""
         found = {}
         for file in self._state.glob(f"{tenant_id}-*.note"):
-            found[int(file.stem.rpartition("-")[2])] = _tree(file.read_text("utf-8"))
+            try:
+                found[int(file.stem.rpartition("-")[2])] = _tree(file.read_text("utf-8"))
+            except (NoteError, ValueError) as error:
+                raise BadLogState(f"{file} is not the note that was kept there") from error
         return found
 
     def keep(self, tenant_id: UUID, epoch: int, note: str) -> None:

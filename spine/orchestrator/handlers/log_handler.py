@@ -83,7 +83,7 @@ async def _refusal(ctx: WriteContext, head: LogHead, latest: CheckpointRecord | 
         return f"its latest checkpoint is not what was signed: {error}"
     signed = await asyncio.to_thread(log.signed, tenant_id)
     sizes = {head.tree_size, *(tree.size for tree in signed.values())}
-    roots = await _roots(ctx, head, sizes if before is None else sizes | {before.size})
+    roots = await roots_of(ctx, head, sizes if before is None else sizes | {before.size})
     last = await ctx.session.fetch_one(driver_log.last_index())
     leaves = 0 if last is None else last + 1
     reason = engine_log.refusal(engine_log.Standing(head, leaves, before, signed, roots))
@@ -102,7 +102,7 @@ def _signed_tree(checkpoint: CheckpointRecord, origin: str) -> SignedTree:
     return SignedTree(said.size, said.root)
 
 
-async def _roots(ctx: WriteContext, head: LogHead, sizes: Iterable[int]) -> dict[int, bytes]:
+async def roots_of(ctx: WriteContext, head: LogHead, sizes: Iterable[int]) -> dict[int, bytes]:
     """The roots that the stored nodes give for these sizes; left out where they give none."""
     wanted = {size: peak_ids(size) for size in sizes if size <= head.tree_size}
     nodes = dict.fromkeys(node for ids in wanted.values() for node in ids)

@@ -99,3 +99,19 @@ MISSING = """
         UNION ALL SELECT kind, subject, version FROM log_pending WHERE tenant_id = $1
     ) leaf WHERE (leaf.kind, leaf.subject, leaf.version) = (fact.kind, fact.subject, fact.version)) <> 1
 """
+
+
+async def rewind(superuser: dict[str, Any], tenant_id: UUID, size: int) -> None:
+    """Make the log what a backup of the time held when it had so many leaves, signed or not."""
+    leaves = await leaves_of(superuser, tenant_id)
+    _, peaks = append(0, (), leaves[:size])
+    mine = f"tenant_id = '{tenant_id}'"
+    await tamper(
+        superuser,
+        f"DELETE FROM log_pending WHERE {mine}",
+        f"DELETE FROM log_leaves WHERE {mine} AND leaf_index >= {size}",
+        f"DELETE FROM log_nodes WHERE {mine} AND (node_index + 1) << level > {size}",
+        f"DELETE FROM log_checkpoints WHERE {mine} AND tree_size > {size}",
+        f"""UPDATE log_heads SET tree_size = {size}, peaks = '\\x{b"".join(peaks).hex()}', signed_size = coalesce(
+            (SELECT max(tree_size) FROM log_checkpoints WHERE {mine}), 0) WHERE {mine}""",
+    )
