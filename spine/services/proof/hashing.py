@@ -50,7 +50,12 @@ def evidence_genesis(tenant_id: UUID, run_key: UUID) -> bytes:
 
 
 def step_hash(step: StepRecord) -> bytes:
-    """The hash of a step: over every field but the hash itself, with `prev_hash` inside.
+    """The hash of a step: over every field but the hash itself, with `prev_hash` inside."""
+    return sha256(STEP_TAG + step_content(step)).digest()
+
+
+def step_content(step: StepRecord) -> bytes:
+    """What is hashed of a step, without the tag: canonical JSON.
 
     Nanosecond times are decimal strings, because they exceed what JSON numbers hold exactly. Written by position and
     checked by hand, because a page of runs hashes thousands of steps; equal to `canonical` (tested).
@@ -87,16 +92,26 @@ def step_hash(step: StepRecord) -> bytes:
         step.step_index,
         step.trace_id,
     )
-    return sha256(STEP_TAG + encode(written)).digest()
+    return encode(written)
 
 
 def evidence_hash(record: EvidenceRecord, prev_hash: bytes) -> bytes:
     """The hash of an evidence record after the one before it: over every field but the hash itself."""
-    return sha256(EVIDENCE_TAG + encode(EVIDENCE_WRITERS[record.__class__](record, prev_hash))).digest()
+    return sha256(EVIDENCE_TAG + evidence_content(record, prev_hash)).digest()
+
+
+def evidence_content(record: EvidenceRecord, prev_hash: bytes) -> bytes:
+    """What is hashed of an evidence record."""
+    return encode(EVIDENCE_WRITERS[record.__class__](record, prev_hash))
 
 
 def seal_hash(seal: SealRecord) -> bytes:
     """The hash of a seal: over every field but the hash itself."""
+    return sha256(SEAL_TAG + seal_content(seal)).digest()
+
+
+def seal_content(seal: SealRecord) -> bytes:
+    """What is hashed of a seal."""
     written = WrittenSeal(
         exact(seal.evidence_count),
         seal.evidence_head.hex(),
@@ -109,7 +124,7 @@ def seal_hash(seal: SealRecord) -> bytes:
         seal.step_hashes.hex(),
         exact(seal.version),
     )
-    return sha256(SEAL_TAG + encode(written)).digest()
+    return encode(written)
 
 
 def _evaluation(record: EvaluationRecord, prev_hash: bytes) -> WrittenEvaluation:

@@ -1,0 +1,110 @@
+"""What each hashed record has for fields, and of what kind: read from the record types, so that no list stands twice.
+
+A reader of bundles refuses a record with a field too many or too few, or of another kind, before it looks at a hash:
+what is signed is not thereby well-formed.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, get_args, get_type_hints
+from uuid import UUID
+
+from msgspec import Struct
+
+from spine.contracts.records import EvidenceRecord, SealRecord, StepRecord
+from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar
+from spine.services.clock import to_us
+
+Check = Callable[[Scalar], bool]
+
+HEX = re.compile(r"(?:[0-9a-f]{2})*")
+DECIMAL = re.compile(r"-?[1-9][0-9]{0,29}|0")
+FIRST_US, LAST_US = to_us(datetime.min.replace(tzinfo=UTC)), to_us(datetime.max.replace(tzinfo=UTC))
+KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class NotARecord(ValueError):
+    """A record with fields that its kind has not; the message names the first."""
+
+
+class Shape(NamedTuple):
+    """The fields of one kind of record as JSON."""
+
+    name: str
+    checks: Mapping[str, Check]
+
+    def demand(self, record: Mapping[str, Scalar]) -> None:
+        """Refuse a record that is not of this kind; raises NotARecord."""
+        for missing in self.checks.keys() - record.keys():
+            raise NotARecord(f"field {missing} is missing")
+        for name, value in record.items():
+            check = self.checks.get(name)
+            if check is None:
+                raise NotARecord(f"unknown field {name[:80]!r}")
+            if not check(value):
+                raise NotARecord(f"field {name} holds what no {self.name} holds there")
+
+
+def _shape(record: type[Struct], without: str, /, **added: Check) -> Shape:
+    kinds = get_type_hints(record)
+    checks = {name: _check(name, kinds[name]) for name in record.__struct_fields__ if name != without}
+    return Shape(record.__name__, checks | added)
+
+
+def _check(name: str, kind: Any) -> Check:
+    """How a field of this type is written; see `spine.services.proof.hashing`."""
+    kinds = get_args(kind) or (kind,)
+    written = _is_decimal if name.endswith("_ns") else next(check for of, check in CHECKS if issubclass(kinds[0], of))
+    return (lambda value: value is None or written(value)) if type(None) in kinds else written
+
+
+def _named(record: type[Struct]) -> Check:
+    return lambda value: value == record.__name__
+
+
+def _is_text(value: Scalar) -> bool:
+    return type(value) is str
+
+
+def _is_flag(value: Scalar) -> bool:
+    return type(value) is bool
+
+
+def _is_hex(value: Scalar) -> bool:
+    return type(value) is str and HEX.fullmatch(value) is not None
+
+
+def _is_key(value: Scalar) -> bool:
+    return type(value) is str and KEY.fullmatch(value) is not None
+
+
+def _is_decimal(value: Scalar) -> bool:
+    return type(value) is str and DECIMAL.fullmatch(value) is not None
+
+
+def _is_instant(value: Scalar) -> bool:
+    """Microseconds that a calendar shows."""
+    return type(value) is str and _is_decimal(value) and FIRST_US <= int(value) <= LAST_US
+
+
+def _is_integer(value: Scalar) -> bool:
+    """An integer, beyond what JSON readers keep its decimal text."""
+    return type(value) is int or (type(value) is str and _is_decimal(value) and abs(int(value)) > MAX_SAFE_INTEGER)
+
+
+CHECKS: tuple[tuple[type, Check], ...] = (
+    (bool, _is_flag),
+    (int, _is_integer),
+    (str, _is_text),
+    (bytes, _is_hex),
+    (UUID, _is_key),
+    (datetime, _is_instant),
+)
+
+STEP = _shape(StepRecord, "step_hash")
+SEAL = _shape(SealRecord, "seal_hash", record=_named(SealRecord))
+EVIDENCE = {
+    kind.__name__: _shape(kind, "evidence_hash", record=_named(kind), prev_hash=_is_hex)
+    for kind in get_args(EvidenceRecord)
+}
