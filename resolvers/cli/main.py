@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from resolvers.cli import config, documents, keys, log, schema
+from resolvers.cli import config, documents, keys, log, schema, verify
 from resolvers.cli.console import complain
 from resolvers.cli.demo import demo
 from resolvers.cli.ingest import ingest
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for command in (demo, serve, migrate, ingest, operations):
     app.command()(command)
+app.command(context_settings=verify.SETTINGS)(verify.verify)
 groups = (
     ("keys", keys.app),
     ("documents", documents.app),

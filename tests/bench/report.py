@@ -57,6 +57,7 @@ def notes(plan: Plan, results: Results, stored: tuple[int, int]) -> list[str]:
         f"SQL statements a request, transaction control included: {sent}.",
         *_slopes(results),
         *_verified(results),
+        *_offline(results),
         *_ingested(results),
         *_remembered(results),
         "CPU is the server process's alone; servers share one processor, the client has the other, PostgreSQL both.",
@@ -76,6 +77,14 @@ def _verified(results: Results) -> Iterator[str]:
         yield (
             f"Verification: {found.us_per_run:.0f} us of CPU a run with {found.steps / found.runs:.1f} steps and its "
             f"evidence ({found.us_per_step:.1f} us a step), of which {found.us_per_step_hash:.1f} us a step's hash."
+        )
+
+
+def _offline(results: Results) -> Iterator[str]:
+    for found in results.offline:
+        yield (
+            f"A bundle of {found.steps} steps, {found.way}: {found.median_ms:.0f} ms with start-up, at least "
+            f"{found.least_ms:.0f} ms, {found.cpu_ms:.0f} ms of CPU."
         )
 
 

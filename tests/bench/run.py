@@ -12,20 +12,22 @@ from tests.bench.counting import Counts, count
 from tests.bench.fleet import Fleet
 from tests.bench.ingest import Ingested, ingest
 from tests.bench.memory import Memory, memory
+from tests.bench.offline import Offline, offline
 from tests.bench.place import Place, pinned
 from tests.bench.serving import BY_HAND, CLIENT_CORE, ONE_STATEMENT, ORDINARY, OURS, Server, serving
 from tests.bench.verification import Verification, verification
 
-CONSOLE, SINGLE, GROWTH, VERIFY, INGEST, MEMORY, BESIDE = PARTS = (
+CONSOLE, SINGLE, GROWTH, VERIFY, OFFLINE, INGEST, MEMORY, BESIDE = PARTS = (
     "console",
     "single",
     "growth",
     "verify",
+    "offline",
     "ingest",
     "memory",
     "beside",
 )
-USUAL_PARTS = (CONSOLE, SINGLE, GROWTH, VERIFY, INGEST)
+USUAL_PARTS = (CONSOLE, SINGLE, GROWTH, VERIFY, OFFLINE, INGEST)
 SIZES = (1, 10, 50, 100)
 SINGLE_AT_ONCE = (1, 8)
 EXPORTERS = (1, 4)
@@ -52,6 +54,7 @@ class Results(Struct, frozen=True):
     counts: Mapping[str, Counts]
     contests: Mapping[str, Sequence[Outcome]]
     verification: Verification | None = None
+    offline: Sequence[Offline] = ()
     ingested: Sequence[Ingested] = ()
     memory: Memory | None = None
 
@@ -115,6 +118,7 @@ class Benchmark:
             counts={name: await count(name, place, self._keys[0], plan.first) for name in COUNTED},
             contests=contests,
             verification=await verification(place, "bench-0", plan.first) if VERIFY in parts else None,
+            offline=offline() if OFFLINE in parts else (),
             ingested=[await self._ingest(number) for number in EXPORTERS if INGEST in parts],
             memory=await memory(ours, place, self._keys[0], plan.requests, self._report) if MEMORY in parts else None,
         )
