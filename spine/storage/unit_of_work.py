@@ -7,7 +7,7 @@ operation. Nothing but a `UUID` object and integers is ever put into the text th
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -157,15 +157,16 @@ class RequestSession:
         self.statements = 0
         self.round_trips = 0
 
-    @asynccontextmanager
-    async def reading(self, tenant_id: UUID) -> AsyncIterator[ReadSession]:
-        """The request's snapshot, for one operation at a time."""
-        async with self._lock:
-            if self._session is None:
-                self._session = await self._begin(tenant_id)
-            if self._session.tenant_id != tenant_id:
-                raise Unavailable("a request session serves one tenant")
-            yield self._session
+    def reading(self, tenant_id: UUID) -> "Turn":
+        """The request's snapshot, for one operation at a time: `async with` it."""
+        return Turn(self._lock, lambda: self._of(tenant_id))
+
+    async def _of(self, tenant_id: UUID) -> ReadSession:
+        if self._session is None:
+            self._session = await self._begin(tenant_id)
+        if self._session.tenant_id != tenant_id:
+            raise Unavailable("a request session serves one tenant")
+        return self._session
 
     async def _begin(self, tenant_id: UUID) -> ReadSession:
         connection = await self._database.acquire()
@@ -193,7 +194,29 @@ class RequestSession:
 
     async def close(self) -> None:
         """End the request's snapshot and give its connection back."""
-        await asyncio.shield(self.renew())
+        if self._session is not None or self._lock.locked():  # most have been ended before the answer was sent
+            await asyncio.shield(self.renew())
+
+
+class Turn:
+    """An operation's turn with a snapshot; a class, because an event loop keeps a list of asynchronous generators."""
+
+    __slots__ = ("_begin", "_lock")
+
+    def __init__(self, lock: asyncio.Lock, begin: Callable[[], Awaitable[ReadSession]]) -> None:
+        self._lock = lock
+        self._begin = begin
+
+    async def __aenter__(self) -> ReadSession:
+        await self._lock.acquire()
+        try:
+            return await self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 async def _commit(connection: Connection) -> None:
