@@ -57,12 +57,16 @@ class How(Enum):
     """A plain function, called in place."""
     BATCH = auto()
     """From a batch operation, for all parents at once."""
+    AWAITED = auto()
+    """A plain coroutine function."""
     CALL = auto()
     """Whatever else: through Strawberry's wrapper, and awaited."""
 
 
-LATER: Final = (How.BATCH, How.CALL)
+LATER: Final = (How.BATCH, How.AWAITED, How.CALL)
 """Had in the next wave, not where the parent is made."""
+WRAPPERS: Final = {"_resolver": How.RESOLVER, "_async_resolver": How.AWAITED}
+"""What Strawberry wraps plain functions in, which do no more than they do here."""
 
 
 class Field(Struct, frozen=True, eq=False):
@@ -183,7 +187,7 @@ def _how(name: str, definition: GraphQLField, declared: Any) -> How:
     wrapper = getattr(made, "__name__", "")
     if declared.is_basic_field and wrapper == "_get_basic_result" and declared.default_resolver is getattr:
         return How.ATTRIBUTE
-    return How.RESOLVER if plain and wrapper == "_resolver" else How.CALL
+    return WRAPPERS.get(wrapper, How.CALL) if plain else How.CALL
 
 
 def _varies(value: ValueNode) -> bool:

@@ -55,7 +55,7 @@ class Place(Struct, frozen=True, eq=False):
 
 
 class Caller(Struct, frozen=True, eq=False):
-    """How a plain resolver is called: what it takes, and classes that it answered and that are not awaited."""
+    """How a plain resolver is called: what it takes, and classes that it answered in place and that are not awaited."""
 
     field: Field
     function: Callable[..., Any]
@@ -82,10 +82,11 @@ class Kinds(Struct, eq=False):
 
 
 class Step(Struct, frozen=True, eq=False):
-    """A deferred field, and the unit that completes its value."""
+    """A deferred field, the unit that completes its value, and how a plain coroutine function is called."""
 
     field: Field
     complete: Unit
+    caller: Caller | None
 
 
 class Plan:
@@ -132,7 +133,10 @@ class Compiling:
         units = self._names.values
         for kinds, named in self._kinds:
             kinds.units = {kind: units[unit] for kind, unit in named.items()}
-        steps = tuple(Step(field, units[unit]) for field, unit in self._deferred)
+        steps = tuple(
+            Step(field, units[unit], Caller.of(field) if field.how is How.AWAITED else None)
+            for field, unit in self._deferred
+        )
         alone = sum(one.later for one in root.fields) <= 1
         return Plan(units[name], steps, source, alone=alone, credit=credit)
 

@@ -137,7 +137,7 @@ class PlannedExecutor(LimitedExecutor):
         """The values of all fields of a wave, in order; exceptions stand for themselves."""
         numbered = [(number, *one) for number, one in enumerate(work)]
         batched = [one for one in numbered if one[1].field.how is How.BATCH]
-        parts = [self._called(*one) for one in numbered if one[1].field.how is How.CALL]
+        parts = [self._called(*one) for one in numbered if one[1].field.how is not How.BATCH]
         if batched:
             parts.append(self._loaded(batched))
         answers = await gather_with_cancel(*parts) if len(parts) > 1 else [await parts[0]]
@@ -184,17 +184,31 @@ class PlannedExecutor(LimitedExecutor):
         return shaped
 
     async def _called(self, number: int, step: Step, entries: Sequence[Entry]) -> Had:
-        """The values of a field that Strawberry's wrapper answers, one call for each parent."""
-        calls = [self._call(step.field, source, path) for source, _, path in entries]
+        """The values of a field that is awaited, one call for each parent."""
+        calls = [self._call(step, source, path) for source, _, path in entries]
         return {number: await gather_with_cancel(*calls) if len(calls) > 1 else [await calls[0]]}
 
-    async def _call(self, field: Field, source: Any, parent: Path | None) -> Any:
-        raw = self.raw_info(field, Path(parent, field.key, field.parent.name))
+    async def _call(self, step: Step, source: Any, parent: Path | None) -> Any:
+        field = step.field
+        path = Path(parent, field.key, field.parent.name)
         try:
-            value = field.definition.resolve(source, raw, **self._arguments(field))  # type: ignore[misc]
+            if step.caller is not None:
+                value = self._invoked(step.caller, source, path)
+            else:
+                value = field.definition.resolve(source, self.raw_info(field, path), **self._arguments(field))  # type: ignore[misc]
             return await value if self.is_awaitable(value) else value
         except Exception as error:  # noqa: BLE001 - it is the field's, which tells it
             return error
+
+    def _invoked(self, caller: Caller, source: Any, path: Path) -> Any:
+        """What a plain resolver answers."""
+        info = PlannedInfo(self, caller.field, path)
+        given = self._converted(caller.field, info).copy()
+        for name in caller.source_names:
+            given[name] = source
+        if caller.info_name is not None:
+            given[caller.info_name] = info
+        return caller.function(source, **given) if caller.takes_self else caller.function(**given)
 
     def _asked(self, field: Field, entry: Entry) -> tuple[Any, dict[str, Any]]:
         """Strawberry's info of a field, and the arguments that it was given."""
@@ -240,13 +254,7 @@ class PlannedExecutor(LimitedExecutor):
         """What a plain resolver answers; null when it fails where null is allowed."""
         field = caller.field
         try:
-            info = PlannedInfo(self, field, path)
-            given = self._converted(field, info).copy()
-            for name in caller.source_names:
-                given[name] = source
-            if caller.info_name is not None:
-                given[caller.info_name] = info
-            answer = caller.function(source, **given) if caller.takes_self else caller.function(**given)
+            answer = self._invoked(caller, source, path)
         except Exception as error:  # noqa: BLE001 - it is the field's, which tells it
             self.handle_field_error(error, field.definition.type, field.details, path)
             return None
