@@ -41,6 +41,10 @@ class RequestContext:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Nothing is read for the request any more."""
         self._over = True
         await self.abandon()
         await self._session.close()

@@ -51,13 +51,14 @@ class Stage:
     def __init__(self, extensions: Sequence[SchemaExtension], name: str) -> None:
         self._extensions = extensions
         self._hooks = hooks(tuple(map(type, extensions)), name)
-        self._open = ExitStack()
+        self._open: ExitStack | None = None
 
     async def __aenter__(self) -> None:
         """Begin."""
         for hook in self._hooks:
             made = hook.call(self._extensions[hook.place])
             if hook.entered:
+                self._open = self._open or ExitStack()
                 self._open.enter_context(made)
             elif hook.awaited:
                 await made
@@ -65,7 +66,7 @@ class Stage:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        return self._open.__exit__(kind, error, trace)
+        return None if self._open is None else self._open.__exit__(kind, error, trace)
 
 
 class Stages(SchemaExtensionsRunner):

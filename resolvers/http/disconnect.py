@@ -13,7 +13,7 @@ from starlette.types import Message, Receive
 
 T = TypeVar("T")
 
-MOMENT_S: Final = 0.02
+MOMENT_S: Final = 0.05
 
 
 class Connected:

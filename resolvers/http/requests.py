@@ -5,15 +5,16 @@ The server itself waits for a body forever: a few clients that send one byte a m
 
 import asyncio
 import re
+from secrets import token_hex
 from typing import Final
-from uuid import uuid4
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope
 
 from spine.contracts.errors import ErrorCode, HocError, TooLarge, ValidationFailed
 
 REQUEST_ID: Final = "x-request-id"
+_HEADER: Final = REQUEST_ID.encode()
 _KEPT: Final = "hoc.request_id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -47,13 +48,13 @@ STATUS: Final = {
 def request_id_of(scope: Scope) -> str:
     """The caller's `x-request-id` when it is harmless, else a new one; the same whenever it is asked for."""
     if _KEPT not in scope:
-        scope[_KEPT] = _given_id(scope) or uuid4().hex
+        scope[_KEPT] = _given_id(scope) or token_hex(16)
     return str(scope[_KEPT])
 
 
 def _given_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
-        if name == REQUEST_ID.encode() and _ACCEPTABLE_ID.fullmatch(value.decode("latin-1")):
+        if name == _HEADER and _ACCEPTABLE_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("ascii"))
     return None
 
@@ -74,6 +75,18 @@ def bounded(request: Request, limit: int, seconds: float) -> Request:
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise TooLarge("the body, in bytes,", limit)
     return Request(request.scope, _counted(request.receive, limit, seconds))
+
+
+async def whole_body(request: Request) -> bytes:
+    """All of a bounded request's body, without the generators that Starlette reads it by."""
+    parts = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 def _counted(receive: Receive, limit: int, seconds: float) -> Receive:

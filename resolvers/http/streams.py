@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 
+from resolvers.context import RequestContext
 from resolvers.errors import extensions
 from resolvers.http.auth import Authenticator, bearer
 from resolvers.http.watching import refusal
@@ -24,12 +25,12 @@ def wanted(accept: str | None) -> bool:
 
 async def lasting(
     chunks: AsyncIterator[Any],
-    resources: AsyncExitStack,
+    context: RequestContext,
     authenticator: Authenticator,
     request: Request,
     request_id: str,
 ) -> AsyncIterator[Any]:
-    """The stream's chunks, for as long as its key may be used; what it holds is let go however it ends."""
+    """The stream's chunks, for as long as its key may be used; its context is closed however it ends."""
     presented = bearer(request.headers.get("authorization"))
     watch = asyncio.create_task(refusal(authenticator, presented, request_id))
     upcoming: asyncio.Task[Any] | None = None
@@ -50,7 +51,7 @@ async def lasting(
             upcoming.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await upcoming
-        await resources.aclose()
+        await context.close()
 
 
 def last_words(error: HocError, request_id: str) -> bytes:

@@ -4,7 +4,6 @@ One address serves POST, GET for queries, server-sent events and WebSockets.
 """
 
 from collections import Counter
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
 
@@ -31,7 +30,7 @@ from resolvers.http.documents import Asked, TrustedDocuments, asked
 from resolvers.http.graphiql.routes import is_browsing, to_page
 from resolvers.http.media import GRAPHQL, JSON, OFFERED, preferred
 from resolvers.http.refusals import refusal_status, retry_headers
-from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of
+from resolvers.http.requests import REQUEST_ID, STATUS, bounded, headers_of, request_id_of, whole_body
 from resolvers.http.sockets import Socket, SocketHandler, admit
 from resolvers.observing import note_code
 from spine.bootstrap import Runtime
@@ -86,20 +85,9 @@ class GraphQLView(GraphQL[Any, None]):
             return failure(405, "GraphQL takes GET and POST", ErrorCode.VALIDATION, request_id, {"allow": "GET, POST"})
         try:
             principal = await self._authenticator.principal(request, request_id)
-            settings = self._runtime.settings
-            client = Connected(request)
-            limited = bounded(client.request, settings.max_body_bytes, settings.body_timeout_s)
-            async with AsyncExitStack() as resources:
-                context = RequestContext(self._runtime.registry, principal, request_id)
-                context.native = True
-                limited.state.context = await resources.enter_async_context(context)
-                response = await client.watched(self._answered(limited, context))
-                if isinstance(response, StreamingResponse):
-                    kept = resources.pop_all()
-                    response.body_iterator = streams.lasting(
-                        aiter(response.body_iterator), kept, self._authenticator, request, request_id
-                    )
-                return response
+            context = RequestContext(self._runtime.registry, principal, request_id)
+            context.native = True
+            return await self._executed(request, context)
         except HTTPException as refused:
             return failure(refused.status_code, refused.reason, ErrorCode.VALIDATION, request_id)
         except HocError as error:
@@ -107,6 +95,25 @@ class GraphQLView(GraphQL[Any, None]):
             response = failure(STATUS[error.code], error.message, error.code, request_id, headers)
             response.headers["content-type"] = preferred(request.headers.get("accept")) or JSON
             return response
+
+    async def _executed(self, request: Request, context: RequestContext) -> Response:
+        """The answer in a context, which is closed by then, or by the stream that the answer is."""
+        settings = self._runtime.settings
+        client = Connected(request)
+        limited = bounded(client.request, settings.max_body_bytes, settings.body_timeout_s)
+        limited.state.context = context
+        lasting = False
+        try:
+            response = await client.watched(self._answered(limited, context))
+            if isinstance(response, StreamingResponse):
+                response.body_iterator = streams.lasting(
+                    aiter(response.body_iterator), context, self._authenticator, request, context.request_id
+                )
+                lasting = True
+            return response
+        finally:
+            if not lasting:
+                await context.close()
 
     async def _answered(self, request: Request, context: RequestContext) -> Response:
         """The answer to JSON that was posted for JSON; everything else goes through Strawberry's own `run`.
@@ -118,7 +125,7 @@ class GraphQLView(GraphQL[Any, None]):
         posted = request.method == "POST" and request.headers.get("content-type") == JSON
         if not posted or media_type is None or streams.wanted(accept):
             return await self.run(request, context=context, root_value=None)
-        wanted = asked(self.parse_json(await request.body()))
+        wanted = asked(self.parse_json(await whole_body(request)))
         wanted.query = await self._documents.admit(wanted, context.principal, context.request_id)
         adapter = StarletteRequestAdapter(request)
         result = await self.execute_single(request, adapter, UNUSED, context, None, wanted)

@@ -54,5 +54,7 @@ async def to_page(_request: Request) -> Response:
 
 def is_browsing(request: Request) -> bool:
     """Whether a browser opened this address as a page: it asks for HTML, which no GraphQL client does."""
+    if request.method != "GET":
+        return False
     accepted = names(request.headers.get("accept", ""))
-    return request.method == "GET" and "text/html" in accepted and accepted.isdisjoint(OFFERED)
+    return "text/html" in accepted and accepted.isdisjoint(OFFERED)
