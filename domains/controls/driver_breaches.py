@@ -88,8 +88,8 @@ def breaches_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[Limit
 
 
 def breach_records(run_keys: Sequence[UUID], most: int) -> Read[BreachRecord]:
-    """Every stored breach, at most `most` a run."""
-    return Read(RECORDS, {"run_keys": list(run_keys), "most": most}, _record)
+    """Every stored breach, at most `most` a run: exactly as it is stored, since verification judges it."""
+    return Read(RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: BreachRecord(*row))
 
 
 def latest_breaches(run_keys: Sequence[UUID]) -> Read[BreachRecord]:

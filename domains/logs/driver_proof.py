@@ -113,7 +113,7 @@ HEADS = (
 
 def step_records(run_keys: Sequence[UUID]) -> Read[tuple[RunStep, StepRecord | None]]:
     """The runs' steps by run and position; None where an assignment has lost its step."""
-    return Read(STEP_RECORDS, {"run_keys": list(run_keys)}, _placed_step)
+    return Read(STEP_RECORDS, {"run_keys": list(run_keys)}, _placed_step, most_rows=True)
 
 
 def seals(run_keys: Sequence[UUID]) -> Read[LoggedSeal]:

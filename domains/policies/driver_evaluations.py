@@ -167,13 +167,13 @@ def decisions_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[Deci
 
 
 def evaluation_records(run_keys: Sequence[UUID], most: int) -> Read[EvaluationRecord]:
-    """Every stored evaluation, at most `most` a run, for recomputing the evidence chain."""
-    return Read(EVALUATION_RECORDS, {"run_keys": list(run_keys), "most": most}, _evaluation_record)
+    """Every stored evaluation, at most `most` a run, for recomputing the evidence chain: exactly as it is stored."""
+    return Read(EVALUATION_RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: EvaluationRecord(*row))
 
 
 def decision_records(run_keys: Sequence[UUID], most: int) -> Read[DecisionRecord]:
     """Every stored decision, at most `most` a run."""
-    return Read(DECISION_RECORDS, {"run_keys": list(run_keys), "most": most}, _decision_record)
+    return Read(DECISION_RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: DecisionRecord(*row))
 
 
 def final_outcomes(run_keys: Sequence[UUID]) -> Read[EvaluationRecord]:
@@ -237,9 +237,3 @@ def _evaluation_record(row: Row) -> EvaluationRecord:
     values = list(row)
     values[7:9] = PHASES[row[7]], OUTCOMES[row[8]]
     return EvaluationRecord(*values)
-
-
-def _decision_record(row: Row) -> DecisionRecord:
-    values = list(row)
-    values[3:5] = DECISION_TYPES[row[3]], DECISION_OUTCOMES[row[4]]
-    return DecisionRecord(*values)

@@ -15,11 +15,15 @@ Row = Sequence[Any]
 
 
 class Read(Struct, Generic[T_co], frozen=True):
-    """A SELECT, its parameters and what one row means."""
+    """A SELECT, its parameters and what one row means.
+
+    `most_rows` marks the read of a wave that gives most of its rows; taking them apart is made cheapest.
+    """
 
     statement: Any
     params: Mapping[str, object]
     decode: Callable[[Row], T_co]
+    most_rows: bool = False
 
 
 class Write(Struct, frozen=True):

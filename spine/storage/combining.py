@@ -1,7 +1,8 @@
 """Several SELECTs as one UNION ALL, so that what a wave needs from several domains is one statement and one round trip.
 
 Each row says which SELECT it is of and has a place for every column that any of them has: columns of one type share
-places, and what a SELECT does not have is NULL. Measured on the wave of a page's proofs against `ROW(x.*)` records,
+places, and what a SELECT does not have is NULL; those of the SELECT with most rows stand together, to be taken as a
+slice. Measured on the wave of a page's proofs against `ROW(x.*)` records,
 which asyncpg takes apart value by value: half the CPU (4.5 -> 2.3 ms) and two thirds of the time.
 """
 
@@ -46,17 +47,18 @@ def together(reads: Sequence[Read[Any]]) -> Combined:
         for name, value in read.params.items():
             if values.setdefault(name, value) != value:
                 apart.add(name)
-    return combined(tuple([read.statement for read in reads]), frozenset({"tenant_id", *values} - apart))
+    largest = next((number for number, read in enumerate(reads) if read.most_rows), 0)
+    return combined(tuple([read.statement for read in reads]), frozenset({"tenant_id", *values} - apart), largest)
 
 
 @lru_cache(maxsize=512)
-def combined(statements: tuple[Select[Any], ...], shared: frozenset[str]) -> Combined:
+def combined(statements: tuple[Select[Any], ...], shared: frozenset[str], largest: int = 0) -> Combined:
     """Several SELECTs as one; MisuseError for a column whose type the expression does not know.
 
-    Parameters stay apart per SELECT, but for those that are shared by name.
+    Parameters stay apart per SELECT, but for those that are shared by name. `largest` is the SELECT with most rows.
     """
     shapes = [_places(statement) for statement in statements]
-    union = _union(shapes)
+    union = _union(shapes, shapes[largest])
     ones = [compiled(statement) for statement in statements]
     shared -= {name for one in ones for name in one.constants}
     slots: list[tuple[int, str]] = []
@@ -87,9 +89,9 @@ def _type_of(column: Any) -> str:
     return TEXT if kind.startswith("VARCHAR") else kind
 
 
-def _union(shapes: Iterable[Sequence[Place]]) -> list[Place]:
-    """Every place that is needed, those of one type together."""
-    return sorted({place for shape in shapes for place in shape})
+def _union(shapes: Iterable[Sequence[Place]], first: Sequence[Place]) -> list[Place]:
+    """Every place that is needed: those of one SELECT in its order, then the others."""
+    return [*first, *sorted({place for shape in shapes for place in shape}.difference(first))]
 
 
 def _numbered(index: int, one: CompiledStatement, slots: list[tuple[int, str]], shared: frozenset[str]) -> str:
@@ -115,4 +117,5 @@ def _part(index: int, sql: str, shape: Sequence[Place], union: Sequence[Place]) 
 
 def _picking(places: Sequence[int]) -> Callable[[Row], Row]:
     """What gives the values at these places as a tuple."""
-    return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+    first, last = places[0], places[-1]
+    return itemgetter(slice(first, last + 1)) if places == [*range(first, last + 1)] else itemgetter(*places)

@@ -5,6 +5,7 @@ key that is no run of the tenant has no evidence at all: "nothing happened" is s
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from spine.contracts.ports import Ranked
 from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.waves import Answer, read_wave
+from spine.services.grouping import grouped
 from spine.services.ids import node_id
 
 NEEDS = {
@@ -122,13 +124,8 @@ ByRun = dict[UUID, tuple[list[Any], int]]
 
 
 def _by_run(rows: Sequence[Ranked[Any]]) -> ByRun:
-    by_run: ByRun = {}
-    for row in rows:
-        if row.parent in by_run:
-            by_run[row.parent][0].append(row.value)
-        else:
-            by_run[row.parent] = ([row.value], row.total)
-    return by_run
+    by_run = grouped(rows, attrgetter("parent"))
+    return {key: ([row.value for row in own], own[0].total) for key, own in by_run.items()}
 
 
 def _lists(ctx: ReadContext, request: EvidenceRequest) -> tuple[EvidenceList, ...]:

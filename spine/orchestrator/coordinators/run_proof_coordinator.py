@@ -4,9 +4,8 @@ A run whose rows cannot be decoded or verified is FAILED for itself alone. "Coul
 when the record itself does not answer the proof is UNAVAILABLE, when only its evidence does not, UNVERIFIED_EVIDENCE.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
 from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
 from spine.orchestrator.inclusions import inclusion_nodes, inclusion_of
+from spine.services.grouping import grouped
 from spine.services.ids import node_id
 from spine.services.metrics import count_breaks
 from spine.services.proof.verify import StoredRun, failed, verify_run
@@ -135,10 +135,10 @@ class ProofWave:
 
     def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
         runs: list[RunRow] = rows[0]
-        seals = _by_run(rows[1:2], attrgetter("seal.run_key"), attrgetter("seal.version"))
+        seals = _by_run(rows[1], attrgetter("seal.run_key"), attrgetter("seal.version"))
         self._places |= {key: logged[-1].leaf for key, logged in seals.items()}
-        steps = _by_run(rows[2:3], lambda placed: placed[0].run_key, lambda placed: placed[0].position)
-        evidence = _by_run(rows[3:6], RUN_KEY, attrgetter("evidence_index"))
+        steps = _by_run(rows[2], lambda placed: placed[0].run_key, lambda placed: placed[0].position)
+        evidence = _by_run([*rows[3], *rows[4], *rows[5]], RUN_KEY, attrgetter("evidence_index"))
         heads: dict[UUID, list[TraceHeadSummary]] = _pairs_by_run(rows[6]) if self._request.traces else {}
         payloads: dict[UUID, list[StepPayload]] = _pairs_by_run(rows[-1]) if self._payloads else {}
         return [
@@ -186,12 +186,9 @@ class ProofWave:
         return [kind for kind, wanted in zip(SOURCE_KINDS, asked, strict=True) if wanted]
 
 
-def _by_run(sources: Sequence[list[T]], run_of: Callable[[T], UUID], place: Callable[[T], int]) -> dict[UUID, list[T]]:
+def _by_run(rows: Sequence[T], run_of: Callable[[T], UUID], place: Callable[[T], int]) -> dict[UUID, list[T]]:
     """The rows below each run, in their order there, which a run's rows of one source have already."""
-    by_run: defaultdict[UUID, list[T]] = defaultdict(list)
-    for rows in sources:
-        for row in rows:
-            by_run[run_of(row)].append(row)
+    by_run = grouped(rows, run_of)
     for of_run in by_run.values():
         if len(of_run) > 1:
             of_run.sort(key=place)
@@ -199,10 +196,7 @@ def _by_run(sources: Sequence[list[T]], run_of: Callable[[T], UUID], place: Call
 
 
 def _pairs_by_run(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:
-    by_run: defaultdict[UUID, list[T]] = defaultdict(list)
-    for key, value in pairs:
-        by_run[key].append(value)
-    return by_run
+    return {key: [value for _, value in own] for key, own in grouped(pairs, itemgetter(0)).items()}
 
 
 def _failed(kind: BreakKind) -> IntegrityVerification:

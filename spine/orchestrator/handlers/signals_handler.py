@@ -4,6 +4,7 @@ Feedback changes nothing but the audit ledger: it is appended there and folded w
 """
 
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 from domains.activity import driver_signals
@@ -24,6 +25,7 @@ from spine.contracts.signals import (
 )
 from spine.orchestrator.context import ReadContext, StreamContext, WriteContext
 from spine.orchestrator.handlers.events_handler import check_follow
+from spine.services.grouping import grouped
 from spine.services.ids import node_id
 from spine.services.instants import check_instant
 from spine.storage.keyset import Keyset, first_of, page_of
@@ -32,6 +34,7 @@ SIGNALS = Keyset("activity.signals", (datetime, UUID))
 
 LONGEST_SUPPRESSION = timedelta(days=30)
 MAX_TEXT = 500
+NO_SIGNALS: NestedPage[SignalProjection] = NestedPage((), 0)
 
 
 def check_signals(request: ListSignals) -> None:
@@ -58,10 +61,10 @@ async def signals_by_key(ctx: ReadContext, request: SignalsByKey) -> dict[UUID, 
 async def signals_for_runs(ctx: ReadContext, request: SignalsForRuns) -> dict[UUID, NestedPage[SignalProjection]]:
     """The newest signals below each run."""
     rows = await ctx.session.fetch(driver_signals.signals_for_runs(request.run_keys, request.first))
-    found: dict[UUID, tuple[list[SignalProjection], int]] = {key: ([], 0) for key in request.run_keys}
-    for row in rows:
-        found[row.parent] = ([*found[row.parent][0], row.value], row.total)
-    return {key: NestedPage(nodes, total) for key, (nodes, total) in found.items()}
+    found = dict.fromkeys(request.run_keys, NO_SIGNALS)
+    for key, own in grouped(rows, attrgetter("parent")).items():
+        found[key] = NestedPage([row.value for row in own], own[0].total)
+    return found
 
 
 async def acknowledge_signal(ctx: WriteContext, request: ChangeSignal) -> SignalChanged:

@@ -48,6 +48,16 @@ class TestCombining:
         sql = combined((select(slug, made), select(name), select(made)), frozenset()).sql
         assert sql.count("::TEXT") == sql.count("::TIMESTAMP") == 3
 
+    async def test_the_columns_of_the_read_with_most_rows_stand_together(
+        self, runtime: Runtime, principal: Principal
+    ) -> None:
+        wide = select(literal("a"), literal(1), literal("b"), literal(True))
+        other = select(literal(False), literal("c"), literal(2))
+        reads: list[Read[tuple[object, ...]]] = [Read(other, {}, tuple), Read(wide, {}, tuple, most_rows=True)]
+        assert "SELECT 1, c0::TEXT, c1::INTEGER, c2::TEXT, c3::BOOLEAN FROM" in together(reads).sql
+        async with runtime.database.request().reading(principal.tenant_id) as session:
+            assert await session.fetch_together(reads) == [[(False, "c", 2)], [("a", 1, "b", True)]]
+
     def test_refuses_a_column_whose_type_is_not_known(self) -> None:
         with pytest.raises(MisuseError, match="pg_sleep"):
             combined((select(func.pg_sleep(1)), select(literal(1))), frozenset())
