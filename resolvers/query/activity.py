@@ -10,13 +10,15 @@ from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, cou
 from resolvers.query.nodes import find
 from schema.activity.agent import Agent
 from schema.activity.inputs import RunFilter
+from schema.activity.proof import RunProofBundle
 from schema.activity.run import Run
 from schema.activity.signal import Signal, SignalFilter
 from schema.activity.stats import RunStats
 from schema.fields import field
 from schema.inputs import to_contract
-from schema.relay import Connection
-from spine.contracts import runs, signals
+from schema.relay import Connection, key_of
+from spine.contracts import proof, runs, signals
+from spine.contracts.scalars import BigInt
 
 RunsWanted = Annotated[RunFilter | None, strawberry.argument(name="filter", description="Which runs; all when absent.")]
 SignalsWanted = Annotated[
@@ -25,6 +27,13 @@ SignalsWanted = Annotated[
 Order = Annotated[runs.RunOrder, strawberry.argument(description="The order; ties are broken by id.")]
 GroupBy = Annotated[runs.RunGrouping, strawberry.argument(description="What to count by.")]
 RunId = Annotated[strawberry.ID, strawberry.argument(name="id", description="The run's global id.")]
+FromSize = Annotated[
+    BigInt | None,
+    strawberry.argument(
+        name="from",
+        description="The size of a checkpoint that was kept: the bundle then proves that the log continues it.",
+    ),
+]
 StartedAfter = Annotated[datetime | None, strawberry.argument(description="Over runs started at this time or later.")]
 StartedBefore = Annotated[datetime | None, strawberry.argument(description="Over runs started before this time.")]
 
@@ -56,6 +65,17 @@ class ActivityQuery:
     async def run(self, info: Info, global_id: RunId) -> Any:
         """One run by its global id."""
         return await find(info, global_id, "Run")
+
+    @field(
+        "A run's record with its proof, as one file; null and the reason when there is nothing to prove.",
+        RunProofBundle | None,
+        "activity.run_proof_bundle",
+    )
+    async def run_proof_bundle(self, info: Info, global_id: RunId, from_size: FromSize = UNSET) -> Any:
+        """The bundle that `hoc verify` checks."""
+        size = None if from_size is UNSET else from_size
+        request = proof.TakeRunAway(run_key=key_of(global_id, "Run"), from_size=size)
+        return await info.context.execute("activity.run_proof_bundle", request)
 
     @field("Counts of runs by one of their fields, for filter chips.", RunStats, "activity.run_stats")
     async def run_stats(self, info: Info, group_by: GroupBy, wanted: RunsWanted = UNSET) -> Any:

@@ -43,6 +43,14 @@ class RawLog:
     """A step's payloads, verified against their digests when read."""
 
 
+@contract_type(proof.RunProofBundle, name="RunProofBundle")
+class RunProofBundle:
+    """A run's record with its proof, to take away: `hoc verify` checks it with nothing but the log's key.
+
+    Payloads are not in it, only their digests.
+    """
+
+
 @contract_type(
     proof.RunProof,
     name="RunProof",

@@ -110,3 +110,17 @@ class ProofRequest(Struct, frozen=True, kw_only=True):
     payloads: bool = False
     inclusion: bool = False
     whole: bool = False
+
+
+class RunProofBundle(Struct, frozen=True, gc=False, kw_only=True):
+    """All that is recorded of a run and the proof that it is in the log, as one file."""
+
+    filename: Annotated[str, Meta(description="A name for the file.")]
+    text: Annotated[str, Meta(description="What is in it: UTF-8 text, to be kept byte for byte.")]
+
+
+class TakeRunAway(Struct, frozen=True, kw_only=True):
+    """Ask for a run's bundle; from `from_size` on it also says how the log grew."""
+
+    run_key: UUID
+    from_size: int | None = None

@@ -17,6 +17,7 @@ from spine.contracts.errors import Unavailable
 from spine.contracts.log import SignedTree
 from spine.services.proof.checkpoint import Checkpoint
 from spine.services.proof.note import NoteError, Signer, sign, split_note
+from spine.services.proof.origin import Origin
 from spine.storage.private_files import kept_secret, replace_durably, replace_secret
 
 if sys.platform != "win32":
@@ -46,7 +47,7 @@ class LogSigner:
 
     def origin(self, tenant_id: UUID, epoch: int) -> str:
         """The name of a tenant's log; each declared restore of a backup gives it another."""
-        return f"{self._name}/{tenant_id}" if epoch == 1 else f"{self._name}/{tenant_id}/{epoch}"
+        return str(Origin(self._name, tenant_id, epoch))
 
     def vkey(self, origin: str) -> str:
         """What the log's readers verify with."""

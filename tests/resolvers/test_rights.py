@@ -24,6 +24,7 @@ NEEDS: dict[str, Permission | None] = {
     "operations": None,
     "policyRules": Permission.POLICIES_READ,
     "run": Permission.RUNS_READ,
+    "runProofBundle": Permission.RUNS_READ,
     "runStats": Permission.RUNS_READ,
     "runs": Permission.RUNS_READ,
     "signals": Permission.RUNS_READ,

@@ -117,6 +117,7 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "RetireTrustedDocuments": {"input": {"sha256": [SHA256]} | REASON},
     "SetDocumentMode": {"input": {"mode": "LOG"} | REASON},
     "Consistency": {"from": 1, "to": 1},
+    "TakeRunAway": {"id": "$run"},
     "StartRun": {"input": START},
     "AppendSteps": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "steps": [STEP]}},
     "CompleteRun": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "status": "SUCCEEDED"}},

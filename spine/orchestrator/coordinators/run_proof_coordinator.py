@@ -131,9 +131,10 @@ class ProofWave:
                     return {key: Unavailable("the run's record could not be read in time") for key in keys}
                 unread = True
             rows.append([] if isinstance(answer, SourceFailed) else answer)
-        return {stored.run.id: self._proof(stored) for stored in self._stored(rows, unread=unread)}
+        return {stored.run.id: self._proof(stored) for stored in self.stored(rows, unread=unread)}
 
-    def _stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
+    def stored(self, rows: list[list[Any]], *, unread: bool) -> list[StoredRun]:
+        """The runs that were found, with what was read of each."""
         runs: list[RunRow] = rows[0]
         seals = _by_run(rows[1], attrgetter("seal.run_key"), attrgetter("seal.version"))
         self._places |= {key: logged[-1].leaf for key, logged in seals.items()}

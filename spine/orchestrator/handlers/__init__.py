@@ -2,6 +2,7 @@
 
 from spine.contracts.operations import Operation
 from spine.orchestrator.coordinators import (
+    run_bundle_coordinator,
     run_evidence_coordinator,
     run_ingest_coordinator,
     run_proof_coordinator,
@@ -38,6 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *log_proofs_handler.OPERATIONS,
     *logs_handler.OPERATIONS,
     *policies_handler.OPERATIONS,
+    *run_bundle_coordinator.OPERATIONS,
     *run_evidence_coordinator.OPERATIONS,
     *run_ingest_coordinator.OPERATIONS,
     *run_proof_coordinator.OPERATIONS,

@@ -18,6 +18,7 @@ const PARTS = [
   "RunEvidence",
   "RunGroup",
   "RunProof",
+  "RunProofBundle", // a file
   "RunStats",
   "SignalFeedback",
   "SignalFeedbackEntry",
