@@ -10,7 +10,7 @@ from msgspec import structs
 from spine.authority.rbac import permissions_of
 from spine.contracts.actors import Principal
 from spine.contracts.enums import Permission, Role
-from spine.contracts.log import SignedTree
+from spine.contracts.log import ContinueLog, SignedTree
 from spine.contracts.records import SealRecord, StepRecord
 from spine.contracts.runs import IngestSpans
 from spine.contracts.spans import SpanBatch
@@ -26,7 +26,7 @@ from spine.storage.log_signing import LogSigner
 from tests.conftest import Execute
 from tests.resolvers.conftest import Ask
 from tests.resolvers.spans import export
-from tests.spine.orchestrator.logged import a_finished_run, leaves_of, rows_of, settle, tamper
+from tests.spine.orchestrator.logged import a_finished_run, leaves_of, rewind, rows_of, settle, tamper
 from tests.spine.orchestrator.reporting import Reporter, a_step
 
 T = TypeVar("T")
@@ -230,6 +230,34 @@ class TestAForger:
             checked(after, believed)
         assert with_key.value.fault is Fault.FORK
         checked(before, believed)
+
+
+class TestADeclaredRestore:
+    async def test_is_seen_by_who_kept_what_it_contains_and_by_who_kept_what_it_lost(
+        self, ask: Ask, execute: Execute, principal: Principal, superuser: dict[str, Any]
+    ) -> None:
+        reporter = Reporter(execute, principal)
+        await a_finished_run(reporter)
+        (run,) = await ids(ask)
+        await settle(execute, principal)
+        contained = (await ask(CHECKPOINT)).data["logCheckpoint"]
+        await a_finished_run(reporter)
+        await settle(execute, principal)
+        lost = (await ask(CHECKPOINT)).data["logCheckpoint"]
+        await rewind(superuser, principal.tenant_id, contained["treeSize"])
+        await a_finished_run(reporter)
+        request = ContinueLog(checkpoint=lost["note"], reason="the disk was lost")
+        (await execute("logs.continue_log", request, principal)).unwrap()
+        await settle(execute, principal)
+
+        keys = [*(await trust(ask)).keys, Verifier.parse(contained["vkey"])]
+        text = await taken(ask, run, contained["treeSize"])
+        verified = checked(text, Trust(keys, kept=contained["note"]))
+        assert verified.kept is not None
+        assert (verified.kept.origin.epoch, verified.tree.origin.epoch) == (1, 2)
+        text = await taken(ask, run, lost["treeSize"])
+        with pytest.raises(Refused, match=r"FORK.*a restore of a backup was declared between them \(epoch 1 to 2\)"):
+            checked(text, Trust(keys, kept=lost["note"]))
 
 
 async def _rewrite(superuser: dict[str, Any], tenant_id: UUID, run_key: UUID) -> bytes:
