@@ -1,7 +1,8 @@
-"""What each hashed record has for fields, and of what kind: read from the record types, so that no list stands twice.
+"""What each hashed record has for fields, and of what kind: read from the types that records are kept and written as.
 
 A reader of bundles refuses a record with a field too many or too few, or of another kind, before it looks at a hash:
-what is signed is not thereby well-formed.
+what is signed is not thereby well-formed. A field that was added later may be missing, for records from before it are
+written without it; where it is there, it says something.
 """
 
 import re
@@ -10,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, get_args, get_type_hints
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
-from spine.contracts.records import EvidenceRecord, SealRecord, StepRecord
+from spine.contracts.records import SealRecord, StepRecord
 from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar
 from spine.services.clock import to_us
+from spine.services.proof.hashing import EVIDENCE_WRITERS
+from spine.services.proof.written import WrittenSeal, WrittenStep
 
 Check = Callable[[Scalar], bool]
 
@@ -33,10 +36,11 @@ class Shape(NamedTuple):
 
     name: str
     checks: Mapping[str, Check]
+    needed: frozenset[str]
 
     def demand(self, record: Mapping[str, Scalar]) -> None:
         """Refuse a record that is not of this kind; raises NotARecord."""
-        for missing in self.checks.keys() - record.keys():
+        for missing in self.needed - record.keys():
             raise NotARecord(f"field {missing} is missing")
         for name, value in record.items():
             check = self.checks.get(name)
@@ -46,10 +50,18 @@ class Shape(NamedTuple):
                 raise NotARecord(f"field {name} holds what no {self.name} holds there")
 
 
-def _shape(record: type[Struct], without: str, /, **added: Check) -> Shape:
-    kinds = get_type_hints(record)
-    checks = {name: _check(name, kinds[name]) for name in record.__struct_fields__ if name != without}
-    return Shape(record.__name__, checks | added)
+def shape_of(record: type[Struct], written: type[Struct]) -> Shape:
+    """The fields of a record that is written as this other Struct; UnsetType marks those that were added later."""
+    kinds: dict[str, Any] = {"prev_hash": bytes, **get_type_hints(record)}
+    checks: dict[str, Check] = {}
+    needed = set()
+    for name, kind in get_type_hints(written).items():
+        checks[name] = _named(record) if name == "record" else _check(name, kinds[name])
+        if UnsetType in get_args(kind):
+            checks[name] = _said(checks[name])
+        else:
+            needed.add(name)
+    return Shape(record.__name__, checks, frozenset(needed))
 
 
 def _check(name: str, kind: Any) -> Check:
@@ -57,6 +69,11 @@ def _check(name: str, kind: Any) -> Check:
     kinds = get_args(kind) or (kind,)
     written = _is_decimal if name.endswith("_ns") else next(check for of, check in CHECKS if issubclass(kinds[0], of))
     return (lambda value: value is None or written(value)) if type(None) in kinds else written
+
+
+def _said(check: Check) -> Check:
+    """Of a field that is left out where there is nothing to say."""
+    return lambda value: value is not None and value is not False and check(value)
 
 
 def _named(record: type[Struct]) -> Check:
@@ -102,9 +119,8 @@ CHECKS: tuple[tuple[type, Check], ...] = (
     (datetime, _is_instant),
 )
 
-STEP = _shape(StepRecord, "step_hash")
-SEAL = _shape(SealRecord, "seal_hash", record=_named(SealRecord))
+STEP = shape_of(StepRecord, WrittenStep)
+SEAL = shape_of(SealRecord, WrittenSeal)
 EVIDENCE = {
-    kind.__name__: _shape(kind, "evidence_hash", record=_named(kind), prev_hash=_is_hex)
-    for kind in get_args(EvidenceRecord)
+    kind.__name__: shape_of(kind, get_type_hints(writer)["return"]) for kind, writer in EVIDENCE_WRITERS.items()
 }

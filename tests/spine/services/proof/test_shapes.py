@@ -5,11 +5,11 @@ from uuid import UUID
 
 import orjson
 import pytest
-from msgspec import structs
+from msgspec import Struct, UnsetType, structs
 
 from spine.contracts.records import EvaluationRecord, EvidenceRecord, SealRecord, StepRecord
 from spine.services.proof.hashing import GENESIS, evidence_content, seal_content, step_content
-from spine.services.proof.shapes import EVIDENCE, SEAL, STEP, NotARecord, Shape
+from spine.services.proof.shapes import EVIDENCE, SEAL, STEP, NotARecord, Shape, shape_of
 from tests.spine.services.proof.records import make_evidence, make_run, make_sealed, make_step
 
 RUN = make_run()
@@ -32,7 +32,7 @@ class TestShapes:
     @pytest.mark.parametrize(("shape", "record"), CASES, ids=case_name)
     def test_are_those_of_what_is_hashed(self, shape: Shape, record: dict[str, Any]) -> None:
         shape.demand(record)
-        assert shape.checks.keys() == record.keys()
+        assert shape.needed <= record.keys() <= shape.checks.keys()
 
     def test_there_is_one_for_each_kind_of_record(self) -> None:
         assert set(EVIDENCE) == {kind.__name__ for kind in get_args(EvidenceRecord)}
@@ -54,6 +54,26 @@ class TestShapes:
         other = 1 if isinstance(record[name], bool | str) or record[name] is None else "text"
         with pytest.raises(NotARecord, match=f"field {name} holds"):
             shape.demand(record | {name: other})
+
+    def test_a_field_that_was_added_later_may_be_missing_but_not_empty(self) -> None:
+        class Record(Struct):
+            old: int
+            flag: bool
+            text: str | None
+
+        class Written(Struct):
+            flag: bool | UnsetType
+            old: int
+            text: str | UnsetType
+
+        shape = shape_of(Record, Written)
+        good: list[dict[str, Any]] = [{"old": 1}, {"old": 1, "flag": True}, {"old": 1, "flag": True, "text": "x"}]
+        bad: list[dict[str, Any]] = [{"flag": True}, *({"old": 1, name: None} for name in ("flag", "text"))]
+        for record in good:
+            shape.demand(record)
+        for record in [*bad, {"old": 1, "flag": False}, {"old": 1, "flag": "x"}]:
+            with pytest.raises(NotARecord):
+                shape.demand(record)
 
     def test_an_integer_beyond_what_json_holds_is_its_text(self) -> None:
         large = structs.replace(make_evidence(RUN, 2)[1], breached_value=2**60)
