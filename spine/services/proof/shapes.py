@@ -40,7 +40,7 @@ class Shape(NamedTuple):
 
     def demand(self, record: Mapping[str, Scalar]) -> None:
         """Refuse a record that is not of this kind; raises NotARecord."""
-        for missing in self.needed - record.keys():
+        for missing in sorted(self.needed - record.keys()):
             raise NotARecord(f"field {missing} is missing")
         for name, value in record.items():
             check = self.checks.get(name)

@@ -13,6 +13,8 @@ from tests.spine.services.proof.bundles import WITNESS, Made, Tree, make_bundle
 VERIFIER = "spine.services.proof.check"
 HEAVY = ("sqlalchemy", "asyncpg", "typer", "rich", "pydantic", "strawberry", "graphql", "starlette", "httpx", "socket")
 
+GOLDEN = Path(__file__).parent / "golden"
+
 made = make_bundle()
 
 
@@ -48,6 +50,13 @@ class TestTheCommand:
             "continues   the checkpoint of 5 leaves",
         ]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "run.proof"]
+
+    def test_verifies_what_an_earlier_program_wrote(self) -> None:
+        """The files are kept as they are: what was taken away once verifies for good."""
+        key, witness = (GOLDEN / "vkeys").read_text().split()
+        done = check(GOLDEN, "run-v1.proof", "--vkey", key, "--witness", witness, "--checkpoint", "kept")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "steps       3\n" in done.stdout
 
     def test_shows_a_declared_restore(self, tmp_path: Path) -> None:
         later = make_bundle(epoch=2)
