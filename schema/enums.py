@@ -266,6 +266,17 @@ describe(
     LEAF="The log's leaf of a seal is not that seal's.",
 )
 describe(
+    e.LogFaultKind,
+    LEAF_MISSING="An index below the log's size has no leaf.",
+    FACT_MISSING="What a leaf is of is not there.",
+    LEAF="A leaf is not the hash of what it is of, as that is now.",
+    NODE="A stored node is not what the leaves below it give.",
+    HEAD="The log's head is not what its leaves give.",
+    CHECKPOINT="A signed checkpoint does not agree with the leaves.",
+    TRUNCATED="The log is shorter than what was signed.",
+    NOT_LOGGED="A seal or an audit entry neither is in the log nor waits for it.",
+)
+describe(
     e.AuditEntityType,
     RUN="A run.",
     INGEST="An export of spans.",

@@ -1,4 +1,4 @@
-"""`hoc log …`: the key of the tenants' logs, and going on after a backup was restored."""
+"""`hoc log …`: the key of the tenants' logs, checking one, and going on after a backup was restored."""
 
 import asyncio
 from pathlib import Path
@@ -12,6 +12,7 @@ from resolvers.cli.keys import Dispatch, Reason, administer
 from resolvers.cli.options import DataDir, Tenant, settings_of
 from spine.bootstrap import log_signer
 from spine.contracts.log import ContinueLog, FindLogKey, LogContinued, LogKey
+from spine.contracts.log_check import LogStep, LogVerification, VerifyLog
 
 CheckpointFile = Annotated[
     Path,
@@ -23,7 +24,7 @@ CheckpointFile = Annotated[
     ),
 ]
 
-app = typer.Typer(help="The tenants' logs: their key, and going on after a restore.", no_args_is_help=True)
+app = typer.Typer(help="The tenants' logs: key, check, restore.", no_args_is_help=True)
 
 
 @app.command()
@@ -70,3 +71,26 @@ def continue_log(tenant: Tenant, checkpoint: CheckpointFile, reason: Reason, dat
     with Steps() as report:
         done = asyncio.run(administer(settings, tenant, work, report))
     say(f"the log of {tenant} goes on after {done.restored_size} leaves as {done.origin}")
+
+
+@app.command()
+def verify(tenant: Tenant, data_dir: DataDir = None) -> None:
+    """Check a tenant's whole log on the database, and say what is wrong first; exit code 1 when something is.
+
+    Whoever does not trust this machine checks the log's checkpoints and bundles elsewhere.
+    """
+
+    async def work(dispatch: Dispatch) -> LogVerification:
+        step: LogStep = await dispatch("logs.verify_log", VerifyLog())
+        while step.cursor is not None:
+            step = await dispatch("logs.verify_log", VerifyLog(step.cursor))
+        return step.progress
+
+    settings = settings_of(data_dir=data_dir)
+    logs.configure("warning")
+    with Steps() as report:
+        found = asyncio.run(administer(settings, tenant, work, report))
+    if found.fault is not None:
+        complain(f"{found.fault.kind}: {found.fault.reason}")
+        raise typer.Exit(1)
+    say(f"{found.leaf_count} leaves and {found.checkpoints_checked} checkpoints agree; root {found.root_hash}")

@@ -1,7 +1,7 @@
 """The tenant's log: checkpoints, and that something is in it."""
 
 from schema.contract import contract_type
-from spine.contracts import log
+from spine.contracts import log, log_check
 
 
 @contract_type(log.Inclusion, name="LogInclusion")
@@ -21,3 +21,16 @@ class LogCheckpoint:
 @contract_type(log.LogConsistency, name="LogConsistency")
 class LogConsistency:
     """That the log of the later size begins with the log of the earlier one; check it against kept checkpoints."""
+
+
+@contract_type(log_check.LogFault, name="LogFault")
+class LogFault:
+    """The first thing about the log that does not hold."""
+
+
+@contract_type(log_check.LogVerification, name="LogVerification")
+class LogVerification:
+    """How far the server has checked its own log, and what it found.
+
+    Believe it only as far as you believe the server: consistency with a checkpoint that you kept says more.
+    """

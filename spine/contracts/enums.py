@@ -8,6 +8,7 @@ from enum import StrEnum
 from spine.contracts.enums_proof import BreakKind as BreakKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import LogFaultKind as LogFaultKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import VerificationStatus as VerificationStatus  # noqa: PLC0414 - handed on
 
 

@@ -40,3 +40,16 @@ class LeafKind(StrEnum):
 
     SEAL = "SEAL"
     AUDIT = "AUDIT"
+
+
+class LogFaultKind(StrEnum):
+    """What checking a tenant's log found first."""
+
+    LEAF_MISSING = "LEAF_MISSING"
+    FACT_MISSING = "FACT_MISSING"
+    LEAF = "LEAF"
+    NODE = "NODE"
+    HEAD = "HEAD"
+    CHECKPOINT = "CHECKPOINT"
+    TRUNCATED = "TRUNCATED"
+    NOT_LOGGED = "NOT_LOGGED"

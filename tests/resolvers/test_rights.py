@@ -51,6 +51,7 @@ NEEDS: dict[str, Permission | None] = {
     "incidentChanged": Permission.INCIDENTS_READ,
     "runUpdated": Permission.RUNS_READ,
     "signalRaised": Permission.RUNS_READ,
+    "verifyLog": Permission.REPORTS_READ,
 }
 """What each root field needs; a new one must be entered here."""
 

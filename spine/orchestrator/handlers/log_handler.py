@@ -24,9 +24,8 @@ from spine.contracts.log import (
 from spine.contracts.operations import Operation
 from spine.orchestrator.context import AnonymousContext, WriteContext
 from spine.services.metrics import count_integrated, count_signing
-from spine.services.proof.checkpoint import Checkpoint
 from spine.services.proof.merkle import peak_ids, root
-from spine.services.proof.note import NoteError, Verifier, open_note
+from spine.services.proof.note import NoteError
 
 
 async def tenants_waiting(ctx: AnonymousContext, request: TenantsWaiting) -> tuple[UUID, ...]:  # noqa: ARG001
@@ -78,7 +77,7 @@ async def sign_checkpoint(ctx: WriteContext, request: SignCheckpoint) -> Signing
 async def _refusal(ctx: WriteContext, head: LogHead, latest: CheckpointRecord | None) -> str | None:
     log, tenant_id = ctx.config.log, ctx.principal.tenant_id
     try:
-        before = None if latest is None else _signed_tree(latest, log.origin(tenant_id, latest.epoch))
+        before = None if latest is None else engine_log.signed_tree(latest, log.origin(tenant_id, latest.epoch))
     except NoteError as error:
         return f"its latest checkpoint is not what was signed: {error}"
     signed = await asyncio.to_thread(log.signed, tenant_id)
@@ -90,16 +89,6 @@ async def _refusal(ctx: WriteContext, head: LogHead, latest: CheckpointRecord | 
     if reason is None and latest is not None and latest.vkey != log.vkey(log.origin(tenant_id, latest.epoch)):
         return await _retired_key(ctx, head.epoch)
     return reason
-
-
-def _signed_tree(checkpoint: CheckpointRecord, origin: str) -> SignedTree:
-    """What the note says, when its signature holds and it is this log's; raises NoteError otherwise."""
-    said = Checkpoint.parse(open_note(checkpoint.note, [Verifier.parse(checkpoint.vkey)]).text)
-    if said.origin != origin:
-        raise NoteError(f"it is of the log {said.origin}, and this one is {origin}")
-    if (said.size, said.root) != (checkpoint.tree_size, checkpoint.root_hash):
-        raise NoteError("its note says something else than its row")
-    return SignedTree(said.size, said.root)
 
 
 async def roots_of(ctx: WriteContext, head: LogHead, sizes: Iterable[int]) -> dict[int, bytes]:
@@ -128,7 +117,7 @@ async def _sign(ctx: WriteContext, head: LogHead, latest: CheckpointRecord | Non
     """Sign the tree, keep in mind that it was, and only then publish it."""
     log, tenant_id = ctx.config.log, ctx.principal.tenant_id
     origin = log.origin(tenant_id, head.epoch)
-    tree = SignedTree(head.tree_size, root(engine_log.peaks_of(head)))
+    tree = SignedTree(head.tree_size, root(engine_log.peaks_of(head.peaks)))
     note, vkey = log.sign(origin, tree), log.vkey(origin)
     await asyncio.to_thread(log.keep, tenant_id, head.epoch, note)
     checkpoint = CheckpointRecord(tree.size, head.epoch, tree.root, note, vkey, ctx.now)

@@ -10,6 +10,7 @@ from spine.contracts.actors import Principal
 from spine.contracts.errors import Conflict, ErrorCode, HocError, ValidationFailed
 from spine.contracts.ledger import AuditEntry, ListAuditEntries
 from spine.contracts.log import ContinueLog, FindLogKey
+from spine.contracts.log_check import VerifyLog
 from spine.contracts.paging import PageRequest
 from spine.services.proof.checkpoint import Checkpoint
 from spine.services.proof.merkle import ProofError, append, consistency_plan, path, verify_consistency
@@ -146,6 +147,7 @@ class TestADeclaredRestore:
         assert "hoc log continue" in await refused(reporter)
         done = (await execute("logs.continue_log", ContinueLog(checkpoint=lost, reason=REASON), tenant)).unwrap()
         assert (done.origin, done.epoch, done.restored_size) == (f"hoc-spine/{tenant.tenant_id}/2", 2, 7)
+        assert (await execute("logs.verify_log", VerifyLog(), tenant)).unwrap().progress.fault is None
         assert await settle(execute, tenant) == 8
         assert [one.origin for one in await checkpoints_of(superuser, tenant.tenant_id)] == [done.origin]
         entry = await latest_entry(execute, tenant, "LogContinued")

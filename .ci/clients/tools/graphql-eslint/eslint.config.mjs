@@ -9,7 +9,9 @@ const PARTS = [
   "IntegrityVerification", // a verdict of this moment
   "LogCheckpoint", // known by its treeSize
   "LogConsistency",
+  "LogFault",
   "LogInclusion",
+  "LogVerification", // a verdict of this moment
   "ModelPrice", // known by provider, model and version
   "Operation", // known by its name
   "PolicyContext",
