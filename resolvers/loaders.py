@@ -79,10 +79,10 @@ class Loaders:
     async def _load(self, shared: Shared, asked: Sequence[Asked]) -> list[Any]:
         """In order, a value or an exception for each; what was loaded before is not loaded again."""
         known = self._values.setdefault(shared, {})
-        missing = [one for one in dict.fromkeys(asked) if one not in known]
-        if missing:
-            known.update(zip(missing, await self._run(shared, missing), strict=True))
-        return [known[one] for one in asked]
+        missing = [one for one in asked if one not in known] if known else asked
+        loaded = await self._run(shared, missing) if missing else []
+        known.update(zip(missing, loaded, strict=True))
+        return loaded if missing is asked else [known[one] for one in asked]
 
     async def _run(self, shared: Shared, asked: Sequence[Asked]) -> list[Any]:
         """One batch, which can be stopped while it runs."""
@@ -101,8 +101,11 @@ class Loaders:
         if result.error is not None:
             return [result.error] * len(asked)
         found = result.unwrap()
-        absent = NotFound(_kind(operation), "of this object")
-        return [found.get(key, absent) for key, _ in asked]
+        try:
+            return [found[key] for key, _ in asked]
+        except KeyError:
+            absent = NotFound(_kind(operation), "of this object")
+            return [found.get(key, absent) for key, _ in asked]
 
 
 def _split(wanted: Arguments) -> tuple[Arguments, Arguments]:
