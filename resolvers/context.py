@@ -44,8 +44,12 @@ class RequestContext:
         await self.close()
 
     async def close(self) -> None:
-        """Nothing is read for the request any more."""
+        """Nothing is read for the request any more.
+
+        Nor told of its budget: whoever tells it holds the whole answer, which would wait for the garbage collector.
+        """
         self._over = True
+        self.__dict__.pop("standing", None)
         await self.abandon()
         await self._session.close()
         note_reads(self._session.statements, self._session.round_trips)

@@ -1,5 +1,6 @@
 """Answers over HTTP go to orjson as they are: moments are written by it, and read like those in process."""
 
+import gc
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -33,3 +34,21 @@ class TestAnswers:
         assert list(response.json()) == ["data", "extensions"]
         assert set(response.json()["extensions"]["cost"]) == {"requested", "actual", "remaining"}
         assert response.headers["x-request-id"]
+
+    async def test_leave_no_circles_that_hold_them_until_the_garbage_collector_looks(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        async def garbage(first: int) -> int:
+            query = f"{{ runs(first: {first}) {{ nodes {{ id signals {{ nodes {{ id }} }} }} }} }}"
+            await client.post("/graphql", json={"query": query})
+            gc.collect()
+            response = await client.post("/graphql", json={"query": query})
+            assert len(response.json()["data"]["runs"]["nodes"]) >= min(first, 3)
+            return gc.collect()
+
+        gc.disable()
+        try:
+            one, many = await garbage(1), await garbage(50)
+        finally:
+            gc.enable()
+        assert many <= one + 5
