@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from resolvers.cli import config, documents, keys, log, schema, verify
+from resolvers.cli import config, documents, keys, log, schema, verify, witness
 from resolvers.cli.console import complain
 from resolvers.cli.demo import demo
 from resolvers.cli.ingest import ingest
@@ -29,6 +29,7 @@ groups = (
     ("log", log.app),
     ("schema", schema.app),
     ("config", config.app),
+    ("witness", witness.app),
 )
 for name, group in groups:
     app.add_typer(group, name=name)
