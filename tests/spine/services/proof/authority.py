@@ -3,6 +3,10 @@
 import subprocess
 from pathlib import Path
 
+from cryptography import x509
+
+from spine.services.proof.timestamp import read_roots
+
 CONFIGURATION = """\
 [req]
 distinguished_name = name
@@ -28,7 +32,7 @@ KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 class Authority:
-    """Answers queries; `root` is the certificate to trust."""
+    """Answers queries; `root` is the file of the certificate to trust."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,6 +49,10 @@ class Authority:
             *("x509", "-req", "-in", "signer.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial"),
             *("-out", "signer.pem", "-days", "30", "-extfile", "tsa.cnf", "-extensions", "stamping"),
         )
+
+    def roots(self) -> list[x509.Certificate]:
+        """The certificate to trust, read."""
+        return read_roots(self.root.read_bytes())
 
     def answer(self, query: bytes) -> bytes:
         """The reply to a query, both as RFC 3161 has them."""

@@ -35,11 +35,11 @@ def token(authority: Authority) -> bytes:
 
 class TestStamp:
     def test_it_says_when_the_note_was_there(self, authority: Authority, token: bytes) -> None:
-        at = stamped_at(token, NOTE, read_roots(authority.root.read_bytes()))
+        at = stamped_at(token, NOTE, authority.roots())
         assert abs(datetime.now(UTC) - at) < timedelta(minutes=5)
 
     def test_it_is_bound_to_the_question(self, authority: Authority) -> None:
-        asked, roots = query(NOTE), read_roots(authority.root.read_bytes())
+        asked, roots = query(NOTE), authority.roots()
         answer = authority.answer(asked.body)
         assert asked.nonce is not None
         assert stamped_at(answer, NOTE, roots, nonce=asked.nonce)
@@ -50,7 +50,7 @@ class TestStamp:
         cosigned = sign(TEXT, [Cosigner("witness.example", bytes(32), lambda: 1), LOG])
         note = stamped_note(cosigned, Verifier.parse(LOG.vkey))
         assert note == NOTE
-        assert stamped_at(token, note, read_roots(authority.root.read_bytes()))
+        assert stamped_at(token, note, authority.roots())
 
     def test_a_note_that_the_log_did_not_sign_has_no_stamp(self) -> None:
         with pytest.raises(NoteError):
@@ -61,14 +61,14 @@ class TestRefusals:
     def test_another_note(self, authority: Authority, token: bytes) -> None:
         other = sign(TEXT.replace("\n3\n", "\n4\n"), [LOG])
         with pytest.raises(TimestampError, match="Mismatch"):
-            stamped_at(token, other, read_roots(authority.root.read_bytes()))
+            stamped_at(token, other, authority.roots())
 
     def test_another_root(self, token: bytes, tmp_path: Path) -> None:
         with pytest.raises(TimestampError, match="certificate"):
-            stamped_at(token, NOTE, read_roots(Authority(tmp_path).root.read_bytes()))
+            stamped_at(token, NOTE, Authority(tmp_path).roots())
 
     def test_every_byte_counts_or_changes_nothing(self, authority: Authority, token: bytes) -> None:
-        roots = read_roots(authority.root.read_bytes())
+        roots = authority.roots()
         at, accepted = stamped_at(token, NOTE, roots), 0
         for place in range(len(token)):
             changed = bytearray(token)
@@ -81,7 +81,7 @@ class TestRefusals:
         assert accepted < 20  # names of algorithms that nobody reads
 
     def test_whatever_is_no_stamp(self, authority: Authority, token: bytes) -> None:
-        roots = read_roots(authority.root.read_bytes())
+        roots = authority.roots()
         for garbage in (b"", b"\x30\x00", token[:-1], NOTE.encode(), bytes(MAX_TOKEN_BYTES + 1), query(NOTE).body):
             with pytest.raises(TimestampError):
                 stamped_at(garbage, NOTE, roots)
@@ -89,7 +89,7 @@ class TestRefusals:
     def test_a_refusal_of_the_authority(self, authority: Authority) -> None:
         refusal = authority.answer(query(NOTE).body.replace(bytes.fromhex("0420"), bytes.fromhex("0421"), 1))
         with pytest.raises(TimestampError):
-            stamped_at(refusal, NOTE, read_roots(authority.root.read_bytes()))
+            stamped_at(refusal, NOTE, authority.roots())
 
     def test_files_without_certificates(self) -> None:
         for garbage in (b"", b"\0", NOTE.encode()):
