@@ -21,8 +21,12 @@ from spine.contracts.operations import Operation
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.orchestrator.sequencer import Sequencer
+from spine.orchestrator.vouching import AskedAuthority, AskedWitness, Outsider, Vouching
 from spine.services.clock import Clock, system_clock
 from spine.services.ids import tenant_id_of
+from spine.services.proof.timestamp import TimestampError, read_roots
+from spine.services.proof.witness import WitnessAddress
+from spine.services.vouchers import Authority
 from spine.settings import Settings
 from spine.storage.checks import UnsafeRole, readiness, refuse_unsafe_role
 from spine.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
@@ -68,6 +72,7 @@ class Runtime:
         self._draining = False
         self.stopping = False
         self._sequencer: Sequencer | None = None
+        self._vouching: Vouching
         self.database: Database
         self.hub: Hub
         self.registry: OperationRegistry
@@ -99,6 +104,7 @@ class Runtime:
         try:
             await refuse_unsafe_role(self.database)
             self.registry = build_registry(self.database, settings, self._clock, self.hub)
+            self._vouching = Vouching(outsiders(settings, self.registry, self._clock))
         except BaseException:
             await self.database.close()
             raise
@@ -127,13 +133,15 @@ class Runtime:
         self.stopping = True
 
     def keep_log(self) -> None:
-        """From now on give leaves of the tenants' logs their indices, and sign checkpoints."""
+        """From now on give leaves of the tenants' logs their indices, sign checkpoints, have others vouch for them."""
         self._sequencer = Sequencer(self.registry)
         self.hub.watch(self._sequencer.wake)
         self._sequencer.start()
+        self._vouching.start()
 
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""
+        await self._vouching.close()
         if self._sequencer is not None:
             await self._sequencer.close()
         await self.hub.close()
@@ -212,7 +220,7 @@ def explained(error: BaseException) -> str | None:
     """What an operator can do something about, in one line; None for a fault of the program."""
     if isinstance(error, SQLAlchemyError) and error.__cause__ is not None:
         return explained(error.__cause__) or explained(error.__cause__.__cause__ or error.__cause__)
-    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper):
+    if isinstance(error, HocError | EmbeddedPostgresError | UnsafeRole | WrongUrl | BadPepper | TimestampError):
         cause = error.__cause__
         told = isinstance(cause, OSError | asyncpg.PostgresError | asyncpg.InterfaceError)
         return f"{error}: {cause}" if told else str(error)
@@ -237,6 +245,15 @@ def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hu
     registry.register(OPERATIONS)
     registry.freeze()
     return registry
+
+
+def outsiders(settings: Settings, registry: OperationRegistry, clock: Clock) -> list[Outsider]:
+    """Who vouches for checkpoints; raises TimestampError or OSError when the authority's certificates can't be read."""
+    found: list[Outsider] = [AskedWitness(registry, WitnessAddress.parse(one)) for one in settings.witnesses]
+    if settings.tsa_url is not None and settings.tsa_roots is not None:
+        authority = Authority(settings.tsa_url, tuple(read_roots(settings.tsa_roots.read_bytes())))
+        found.append(AskedAuthority(registry, authority, timedelta(seconds=settings.tsa_interval_s), clock))
+    return found
 
 
 def connect_arguments(url: str) -> Connect:

@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from spine.services.proof.note import NoteError
+from spine.services.proof.witness import WitnessAddress
+
 MOST_POINTS = 2_000_000_000
 """GraphQL's Int holds them."""
 
@@ -70,6 +73,18 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(min_length=1, description="Base64 of the log key's 32-byte seed; else a file in the data dir."),
     ] = None
+    witnesses: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Who cosigns checkpoints: `vkey url` of each witness, comma-separated."),
+    ] = ()
+    tsa_url: Annotated[
+        str | None, Field(pattern="^https?://", description="Who stamps checkpoints with the time (RFC 3161).")
+    ] = None
+    tsa_roots: Annotated[
+        Path | None, Field(description="PEM file of the certificates that time stamps must lead to.")
+    ] = None
+    tsa_interval_s: Annotated[int, Field(ge=1, description="At most so often a tenant's log is stamped.")] = 60
     key_environment: Annotated[
         str, Field(pattern="^[a-z0-9]{1,12}$", description="The environment named inside new keys.")
     ] = "live"
@@ -118,8 +133,27 @@ class Settings(BaseSettings):
             raise ValueError(f"a key must be able to save up for a query, which may cost {dearest}")
         return given
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("tsa_interval_s")
     @classmethod
-    def split_origins(cls, given: object) -> object:
+    def trust_a_root(cls, given: int, info: ValidationInfo) -> int:
+        """A stamp that is not verified is none."""
+        if info.data.get("tsa_url") is not None and info.data.get("tsa_roots") is None:
+            raise ValueError("HOC_TSA_URL needs HOC_TSA_ROOTS, or its stamps could be anybody's")
+        return given
+
+    @field_validator("witnesses")
+    @classmethod
+    def know_witnesses(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        """Each is a key for cosignatures and a URL."""
+        for one in given:
+            try:
+                WitnessAddress.parse(one)
+            except NoteError as error:
+                raise ValueError(str(error)) from error
+        return given
+
+    @field_validator("cors_origins", "witnesses", mode="before")
+    @classmethod
+    def split_list(cls, given: object) -> object:
         """The environment gives one text."""
         return tuple(one.strip() for one in given.split(",") if one.strip()) if isinstance(given, str) else given

@@ -198,3 +198,27 @@ log_checkpoints = Table(
     timestamp("created_at"),
     info={"append_only": True},
 )
+
+log_cosignatures = Table(
+    "log_cosignatures",
+    metadata,
+    tenant_id(),
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+    timestamp("cosigned_at"),
+    timestamp("received_at"),
+    Index("ix_log_cosignatures_witness", "tenant_id", "witness", "tree_size"),
+    info={"append_only": True},
+)
+
+log_timestamps = Table(
+    "log_timestamps",
+    metadata,
+    tenant_id(),
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", LargeBinary, nullable=False),
+    timestamp("stamped_at"),
+    timestamp("received_at"),
+    info={"append_only": True},
+)

@@ -54,12 +54,25 @@ LOG_SIGNED_AT: Final = Gauge(
     "hoc_log_checkpoint_timestamp_seconds", "When a checkpoint was signed last.", multiprocess_mode="livemax"
 )
 
+LOG_VOUCHERS: Final = Counter(
+    "hoc_log_vouchers_total", "Outsiders asked to vouch for a checkpoint, by what came of it.", ["kind", "result"]
+)
+LOG_UNVOUCHED: Final = Gauge(
+    "hoc_log_unvouched_tenants",
+    "Tenants whose newest checkpoints lack an outsider's word, at the last look.",
+    ["kind"],
+    multiprocess_mode="livemax",
+)
+
+for _kind in ("witness", "authority"):
+    for _result in ("kept", "refused", "unreachable"):
+        LOG_VOUCHERS.labels(_kind, _result)
 for _result in ("signed", "refused"):
     LOG_CHECKPOINTS.labels(_result)
 for _result in ("accepted", "duplicate", "refused"):
     SPANS.labels(_result)  # a series that is there from the start shows its first increase
-for _kind in BreakKind:
-    PROOF_FAILURES.labels(_kind)
+for _break in BreakKind:
+    PROOF_FAILURES.labels(_break)
 
 
 def count_operation(operation: str, error: HocError | None, seconds: float) -> None:

@@ -6,7 +6,7 @@ Their answers are bounded, and are verified before anybody relies on them: a lin
 import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -21,7 +21,7 @@ from spine.services.proof.timestamp import (
     query,
     stamped_at,
 )
-from spine.services.proof.witness import PATH, SIZE_MEDIA_TYPE, Submission, read_cosignatures
+from spine.services.proof.witness import PATH, SIZE_MEDIA_TYPE, Submission, WitnessAddress, read_cosignatures
 
 TIMEOUT_S = 10.0
 SHOWN_CHARS = 200
@@ -39,27 +39,6 @@ class Known(NamedTuple):
     """A witness remembers another size than it was told."""
 
     size: int
-
-
-class WitnessAddress(NamedTuple):
-    """A witness's key and where it listens."""
-
-    vkey: str
-    url: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From `vkey url`; raises NoteError when it is something else."""
-        vkey, separator, url = text.strip().partition(" ")
-        if not separator or not url.strip().startswith(("http://", "https://")):
-            raise NoteError("a witness is given as its vkey, a space, and its URL")
-        CosignatureVerifier.parse(vkey)
-        return cls(vkey, url.strip().rstrip("/"))
-
-    @property
-    def name(self) -> str:
-        """The name in its key."""
-        return self.vkey.partition("+")[0]
 
 
 class Authority(NamedTuple):

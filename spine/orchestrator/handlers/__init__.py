@@ -24,6 +24,7 @@ from spine.orchestrator.handlers import (
     logs_handler,
     policies_handler,
     signals_handler,
+    vouchers_handler,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -47,4 +48,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *run_proof_coordinator.OPERATIONS,
     *signal_feedback_coordinator.OPERATIONS,
     *signals_handler.OPERATIONS,
+    *vouchers_handler.OPERATIONS,
 )

@@ -4,11 +4,13 @@ A log sends its newest checkpoint with the proof that it continues the one that 
 remembers that one alone, and it is enough: whatever it cosigns continues all that it cosigned before.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple, Self
 
 from spine.services.proof.checkpoint import Checkpoint, decimal
+from spine.services.proof.cosignature import CosignatureVerifier
 from spine.services.proof.merkle import EMPTY_ROOT, HASH_BYTES, ProofError, verify_consistency
 from spine.services.proof.note import (
     Note,
@@ -27,6 +29,8 @@ MAX_PROOF_LINES = 63
 MAX_SUBMISSION_BYTES = 100_000
 """More than 63 hashes and a checkpoint with 16 signatures of 5,000 bytes, which the specification lets a log send."""
 
+URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
 Logs = Mapping[str, Sequence[NoteVerifier]]
 """The keys of each log that is witnessed, by its origin."""
 
@@ -39,6 +43,27 @@ class Refused(Exception):
         self.status = status
         self.reason = reason
         self.known_size = known_size
+
+
+class WitnessAddress(NamedTuple):
+    """A witness's key and where it listens."""
+
+    vkey: str
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `vkey url`; raises NoteError when it is something else."""
+        vkey, _, url = text.strip().partition(" ")
+        CosignatureVerifier.parse(vkey)
+        if URL.fullmatch(url.strip()) is None:
+            raise NoteError("a witness is given as its vkey, a space, and its URL")
+        return cls(vkey, url.strip().rstrip("/"))
+
+    @property
+    def name(self) -> str:
+        """The name in its key."""
+        return self.vkey.partition("+")[0]
 
 
 class Submission(NamedTuple):

@@ -17,8 +17,7 @@ from starlette.types import ASGIApp
 from resolvers.cli.witness_server import Witness, create_app
 from resolvers.cli.witness_state import Checkpoints, cosigner_of
 from spine.services.proof.timestamp import REPLY_MEDIA_TYPE
-from spine.services.proof.witness import Logs
-from spine.services.vouchers import WitnessAddress
+from spine.services.proof.witness import Logs, WitnessAddress
 from tests.spine.services.proof.authority import Authority
 
 WAIT_S = 10.0

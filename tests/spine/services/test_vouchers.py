@@ -11,13 +11,13 @@ from starlette.responses import Response, StreamingResponse
 from spine.services.proof.cosignature import CosignatureVerifier, Cosigner
 from spine.services.proof.note import NoteError, Signature, Verifier, open_note
 from spine.services.proof.timestamp import MAX_TOKEN_BYTES, query, stamped_at
+from spine.services.proof.witness import WitnessAddress
 from spine.services.vouchers import (
     Authority,
     Known,
     NotVouched,
     Stamp,
     Unreachable,
-    WitnessAddress,
     ask_authority,
     ask_witness,
 )

@@ -81,8 +81,10 @@ class TestRowSecurity:
         async with connected(superuser) as connection:
             assert sorted(tuple(row) for row in await connection.fetch(query)) == [
                 ("api_keys", "keyfinder", "r", "hoc_keyfinder"),
+                ("log_cosignatures", "keyfinder", "r", "hoc_keyfinder"),
                 ("log_heads", "keyfinder", "r", "hoc_keyfinder"),
                 ("log_pending", "keyfinder", "r", "hoc_keyfinder"),
+                ("log_timestamps", "keyfinder", "r", "hoc_keyfinder"),
             ]
 
     async def test_refuses_a_row_of_another_tenant(self, app: dict[str, Any]) -> None:
@@ -150,6 +152,7 @@ class TestFindingKeys:
         """
         async with connected(superuser) as connection:
             rows = [tuple(row) for row in await connection.fetch(query)]
+        finders = ("tenants_unstamped", "tenants_unwitnessed", "tenants_waiting")
         assert rows == [
             (
                 "find_key",
@@ -160,14 +163,9 @@ class TestFindingKeys:
                 False,
                 True,
             ),
-            (
-                "tenants_waiting",
-                "hoc_keyfinder",
-                True,
-                ["search_path=pg_catalog, pg_temp"],
-                "TABLE(tenant_id uuid)",
-                False,
-                True,
+            *(
+                (name, "hoc_keyfinder", True, ["search_path=pg_catalog, pg_temp"], "TABLE(tenant_id uuid)", False, True)
+                for name in finders
             ),
         ]
 
@@ -193,8 +191,10 @@ class TestFindingKeys:
             assert await connection.fetch(query) == []
             assert [tuple(row) for row in await connection.fetch(columns)] == [
                 ("api_keys", ["expires_at", "frozen_at", "key_id", "revoked_at", "secret_hash", "tenant_id"]),
+                ("log_cosignatures", ["tenant_id", "tree_size", "witness"]),
                 ("log_heads", ["signed_size", "tenant_id", "tree_size"]),
                 ("log_pending", ["tenant_id"]),
+                ("log_timestamps", ["received_at", "tenant_id", "tree_size"]),
             ]
             row = await connection.fetchrow(attributes)
         assert row is not None
