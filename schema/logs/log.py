@@ -13,6 +13,16 @@ class LogInclusion:
     """
 
 
+@contract_type(log.CheckpointWitness, name="CheckpointWitness")
+class CheckpointWitness:
+    """A witness that has cosigned a checkpoint (C2SP tlog-cosignature): it has seen no other history of this log."""
+
+
+@contract_type(log.CheckpointTimestamp, name="CheckpointTimestamp")
+class CheckpointTimestamp:
+    """A time stamp (RFC 3161) on a checkpoint's note as the log alone signed it, without cosignatures."""
+
+
 @contract_type(log.LogCheckpoint, name="LogCheckpoint")
 class LogCheckpoint:
     """A signed checkpoint of the tenant's log (C2SP tlog-checkpoint). Keep it: no later log may contradict it."""

@@ -73,6 +73,29 @@ class CheckpointRecord(Struct, frozen=True, gc=False):
     created_at: datetime
 
 
+class CheckpointWitness(Struct, frozen=True, gc=False, kw_only=True):
+    """A witness that has cosigned a checkpoint."""
+
+    name: Annotated[str, Meta(description="The name in its key.")]
+    vkey: Annotated[str, Meta(description="Its key, as this server is configured; take it from a source of your own.")]
+    at: Annotated[datetime, Meta(description="When it says that this was the log's newest checkpoint (UTC).")]
+
+
+class CheckpointTimestamp(Struct, frozen=True, gc=False, kw_only=True):
+    """An authority's stamp on a checkpoint."""
+
+    at: Annotated[datetime, Meta(description="When the authority says that it saw the checkpoint (UTC).")]
+    token: Annotated[str, Meta(description="Its whole answer, a TimeStampResp of RFC 3161: base64 of its DER.")]
+
+
+class VouchedCheckpoint(Struct, frozen=True):
+    """A checkpoint, the witnesses that have cosigned it, and its time stamp."""
+
+    record: CheckpointRecord
+    witnesses: tuple[CheckpointWitness, ...]
+    timestamp: CheckpointTimestamp | None
+
+
 class Integrate(Struct, frozen=True):
     """Give waiting leaves their indices, no more than so many at once."""
 
@@ -143,13 +166,17 @@ class Inclusion(Struct, frozen=True, gc=False, kw_only=True):
 class LogCheckpoint(Struct, frozen=True, gc=False, kw_only=True):
     """A signed checkpoint of the tenant's log."""
 
-    note: Annotated[str, Meta(description="What was signed, and the signatures: a C2SP signed note.")]
+    note: Annotated[
+        str, Meta(description="What was signed, the log's signature and its witnesses': a C2SP signed note.")
+    ]
     vkey: Annotated[str, Meta(description="The key to verify it with; take it from a source of your own.")]
     origin: Annotated[str, Meta(description="The log's name.")]
     tree_size: Annotated[BigInt, Meta(description="How many leaves it covers.")]
     root_hash: Annotated[str, Meta(description="The root hash of the tree of so many leaves, hex.")]
     epoch: Annotated[int, Meta(description="1, and one more after each declared restore of a backup.")]
     created_at: Annotated[datetime, Meta(description="When it was signed (UTC).")]
+    witnesses: Annotated[tuple[CheckpointWitness, ...], Meta(description="Who has cosigned it.")]
+    timestamp: Annotated[CheckpointTimestamp | None, Meta(description="When an authority saw it; null when none did.")]
 
 
 class LogConsistency(Struct, frozen=True, gc=False, kw_only=True):

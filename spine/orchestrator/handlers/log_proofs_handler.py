@@ -14,6 +14,7 @@ from spine.contracts.log import (
     LogCheckpoint,
     LogConsistency,
     ProveConsistency,
+    VouchedCheckpoint,
 )
 from spine.contracts.operations import Operation
 from spine.contracts.paging import Page
@@ -28,7 +29,7 @@ CHECKPOINTS = Keyset("log_checkpoints", (int,))
 async def checkpoint(ctx: ReadContext, request: FindCheckpoint) -> LogCheckpoint | None:
     """The checkpoint of this size, or the latest; None when there is none."""
     size = request.tree_size
-    wanted = driver_inclusion.latest_checkpoint() if size is None else driver_inclusion.checkpoint_of_size(size)
+    wanted = driver_inclusion.latest_vouched() if size is None else driver_inclusion.checkpoint_of_size(size)
     found = await ctx.session.fetch_one(wanted)
     return None if found is None else _shown(found)
 
@@ -42,7 +43,8 @@ async def checkpoints(ctx: ReadContext, request: ListCheckpoints) -> Page[LogChe
     return page_of(shown, first_of(request.page), lambda one: CHECKPOINTS.cursor(one.tree_size), total)
 
 
-def _shown(found: CheckpointRecord) -> LogCheckpoint:
+def _shown(vouched: VouchedCheckpoint) -> LogCheckpoint:
+    found = vouched.record
     return LogCheckpoint(
         note=found.note,
         vkey=found.vkey,
@@ -51,6 +53,8 @@ def _shown(found: CheckpointRecord) -> LogCheckpoint:
         root_hash=found.root_hash.hex(),
         epoch=found.epoch,
         created_at=found.created_at,
+        witnesses=vouched.witnesses,
+        timestamp=vouched.timestamp,
     )
 
 

@@ -158,11 +158,13 @@ class TestTheProductsOperations:
     def test_read_without_a_permission_only_what_is_the_callers_own(self) -> None:
         free = {one.name for one in OPERATIONS if one.permission is None}
         gate = {"integrations.document_policy", "integrations.find_document"}  # asked for every document
+        anonymous = {one.name for one in OPERATIONS if one.anonymous}
         own = {"account.viewer", "api_keys.lease_points", "spine.event_cursor"}
-        assert free == {*own, *gate, "spine.operations", "api_keys.authenticate", "logs.tenants_waiting"}
+        assert free == {*own, *gate, "spine.operations", *anonymous}
 
     def test_run_without_a_tenant_only_to_authenticate_and_to_find_logs_that_wait(self) -> None:
-        assert {one.name for one in OPERATIONS if one.anonymous} == {"api_keys.authenticate", "logs.tenants_waiting"}
+        logs = {"logs.tenants_waiting", "logs.tenants_unwitnessed", "logs.tenants_unstamped"}
+        assert {one.name for one in OPERATIONS if one.anonymous} == {"api_keys.authenticate", *logs}
 
     def test_are_idempotent_where_a_client_may_report_twice(self, runtime: Runtime) -> None:
         found = {name for name, one in runtime.registry.operations.items() if one.idempotent}

@@ -4,6 +4,8 @@ import plugin from "@graphql-eslint/eslint-plugin";
 // Parts of the object that holds them, without an identity by which a client could keep or ask for them again.
 const PARTS = [
   "Actor", // who acted, as recorded at that moment
+  "CheckpointTimestamp",
+  "CheckpointWitness",
   "EvidenceSource",
   "FirstBreak",
   "IntegrityVerification", // a verdict of this moment
