@@ -11,6 +11,7 @@ from resolvers.cli.ingest import ingest
 from resolvers.cli.migrate import migrate
 from resolvers.cli.operations import operations
 from resolvers.cli.serve import serve
+from resolvers.cli.timestamp import timestamp
 from resolvers.http.graphiql.assets import AssetChanged
 from spine.bootstrap import explained
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 for command in (demo, serve, migrate, ingest, operations):
     app.command()(command)
 app.command(context_settings=verify.SETTINGS)(verify.verify)
+log.app.command()(timestamp)
 groups = (
     ("keys", keys.app),
     ("documents", documents.app),
