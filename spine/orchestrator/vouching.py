@@ -44,7 +44,7 @@ AT_ONCE: Final = 8
 ATTEMPTS: Final = 4
 """So often a witness may say that it knows another size: racing processes need two."""
 LONGEST_PAUSE_S: Final = 15.0
-REFUSED_S: Final = 300.0
+REFUSED_S: Final = 60.0
 """So long a tenant whose log was refused is left alone: it will be refused again."""
 
 ACTOR = Actor(ActorKind.SYSTEM, None, "log witnesses")
