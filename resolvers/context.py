@@ -11,10 +11,9 @@ from resolvers.loaders import Loaders, Wave
 from resolvers.observing import note_reads
 from spine.contracts.access import RateLimit
 from spine.contracts.actors import Principal
-from spine.contracts.enums import OperationKind
 from spine.contracts.errors import ExecutionTimeout
 from spine.contracts.loading import Arguments
-from spine.contracts.operations import OperationResult
+from spine.contracts.operations import CHANGING, OperationResult
 from spine.orchestrator.operation_registry import OperationRegistry
 
 
@@ -84,7 +83,7 @@ class RequestContext:
         entry = self._registry.operations.get(operation)
         if entry is not None:
             self.meter.points += entry.cost
-            if entry.kind is OperationKind.WRITE:
+            if entry.kind in CHANGING:
                 self._loaders.clear()
         return result
 

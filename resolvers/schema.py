@@ -14,6 +14,7 @@ from resolvers.mutation.activity import ActivityMutation
 from resolvers.mutation.analytics import AnalyticsMutation
 from resolvers.mutation.controls import ControlsMutation
 from resolvers.mutation.integrations import IntegrationsMutation
+from resolvers.mutation.logs import LogsMutation
 from resolvers.mutation.policies import PoliciesMutation
 from resolvers.observing import NotedOperation
 from resolvers.query.account import AccountQuery
@@ -50,7 +51,9 @@ class Query(
 
 
 @strawberry.type(description="Everything that can be written, each in a transaction of its own, audited within it.")
-class Mutation(ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMutation, IntegrationsMutation):
+class Mutation(
+    ActivityMutation, PoliciesMutation, ControlsMutation, AnalyticsMutation, LogsMutation, IntegrationsMutation
+):
     """The root of mutations."""
 
 

@@ -9,6 +9,7 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from spine.contracts import enums as e
+from spine.contracts import enums_replay as r
 from spine.contracts.errors import ErrorCode
 from spine.contracts.runs import EvaluationOfLimit, RunGrouping, RunOrder
 from spine.contracts.signals import FeedbackKind
@@ -291,12 +292,56 @@ describe(
     LOG="The tenant's log.",
 )
 describe(
+    r.ReplayBehavior,
+    EXECUTE="Execute it.",
+    SKIP="Answer with what was recorded.",
+    CHECK="Execute it and compare with what was recorded.",
+)
+describe(
+    r.ReplayOutcome,
+    MATCHED="It was compared, and is equal.",
+    MISMATCHED="It differs.",
+    EXECUTED="It was executed, and not compared.",
+    PLAYED_BACK="The recorded output is the answer; nothing was executed or compared.",
+    FAILED="Its execution failed.",
+    NO_EXECUTOR="Nothing here executes this skill.",
+    REDACTED="Its content was erased, so it cannot be checked.",
+    UNREPLAYABLE="What is recorded of it does not suffice; the reason says what is missing.",
+)
+describe(
+    r.ReplayVerdict,
+    MATCHED="Everything was compared, and is equal.",
+    PARTIAL="Nothing differs, but not everything was compared.",
+    DIVERGED="Something differs.",
+)
+describe(
+    r.DivergenceKind,
+    RECORD="What is stored is not what was chained.",
+    OUTPUT="A step gives another output.",
+    RULE="The rule's text.",
+    ENGINE="The engine that evaluates conditions.",
+    FACTS="The facts are not those of the step.",
+    OUTCOME="The same facts give another outcome or reason.",
+)
+describe(
+    r.DecisionKind,
+    EVALUATION="What a rule said.",
+    BREACH="A limit that was reached, or is no longer.",
+    DECISION="What followed from one of these.",
+)
+describe(
     e.DocumentMode,
     OFF="It is taken.",
     LOG="It is taken, and logged by its SHA-256.",
     ENFORCE="It is refused, unless the key may explore the schema.",
 )
-describe(e.OperationKind, READ="Reads one snapshot.", WRITE="Writes in a transaction of its own.", STREAM="Goes on.")
+describe(
+    e.OperationKind,
+    READ="Reads one snapshot.",
+    WRITE="Writes in a transaction of its own.",
+    STREAM="Goes on.",
+    SEQUENCE="Asks for several others, each in a transaction of its own.",
+)
 describe(
     EvaluationOfLimit,
     OK="Less than 80 % of it.",
@@ -336,6 +381,7 @@ describe(
     CONDITION_INVALID="A policy condition does not compile.",
     TOO_LARGE="A body, a batch or a text is over its limit.",
     CONFLICT="The object's state, or an idempotency key used with another body, forbids it.",
+    IDEMPOTENCY_CONFLICT="The idempotency key stands for another request.",
     POLICY_DENIED="A blocking rule or limit refused the action.",
     INVARIANT_VIOLATION="A business invariant would break.",
     DOCUMENT_NOT_FOUND="No trusted document has this id; sending its text does not register it.",

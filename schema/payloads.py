@@ -8,6 +8,7 @@ from schema.analytics.model_price import ModelPrice
 from schema.controls.limit import Limit
 from schema.errors import UserError
 from schema.integrations.trusted_document import TrustedDocument
+from schema.logs.replay import Replay, ReplayedDecision, ReplayedStep
 from schema.policies.rule import PolicyRule
 from spine.contracts.enums import DocumentMode
 
@@ -69,6 +70,19 @@ class TrustedDocumentsPayload(Payload):
 
     trusted_documents: list[TrustedDocument] | None = strawberry.field(
         description="The documents as they are now, in the order of the input; null when nothing was written."
+    )
+
+
+@strawberry.type(description="A run that was replayed.")
+class ReplayPayload(Payload):
+    """Of replayRun."""
+
+    replay: Replay | None = strawberry.field(description="The replay, as it is kept; null when there was none.")
+    steps: list[ReplayedStep] | None = strawberry.field(
+        description="What became of each step, in the order in which they started."
+    )
+    decisions: list[ReplayedDecision] | None = strawberry.field(
+        description="What became of each record of the run's evidence, in its order."
     )
 
 

@@ -17,12 +17,14 @@ from spine.contracts.actors import Actor, Principal
 from spine.contracts.config import RuntimeConfig
 from spine.contracts.enums import ActorKind, Role
 from spine.contracts.errors import HocError, MisuseError
+from spine.contracts.executors import Executors
 from spine.contracts.operations import Operation
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.orchestrator.sequencer import Sequencer
 from spine.orchestrator.vouching import AskedAuthority, AskedWitness, Outsider, Vouching
 from spine.services.clock import Clock, system_clock
+from spine.services.executors import BUILT_IN
 from spine.services.ids import tenant_id_of
 from spine.services.proof.timestamp import TimestampError, read_roots
 from spine.services.proof.witness import WitnessAddress
@@ -61,8 +63,10 @@ class Runtime:
         connect: Connect | None = None,
         owner_connect: Connect | None = None,
         clock: Clock = system_clock,
+        executors: Executors = BUILT_IN,
     ) -> None:
         self.settings = settings
+        self._executors = executors
         self._connect = connect
         self._owner_connect = owner_connect
         self._clock = clock
@@ -103,7 +107,7 @@ class Runtime:
         await self.database.open()
         try:
             await refuse_unsafe_role(self.database)
-            self.registry = build_registry(self.database, settings, self._clock, self.hub)
+            self.registry = build_registry(self.database, settings, self._clock, self.hub, self._executors)
             self._vouching = Vouching(outsiders(settings, self.registry, self._clock))
         except BaseException:
             await self.database.close()
@@ -231,7 +235,9 @@ def explained(error: BaseException) -> str | None:
     return str(error) if isinstance(error, OSError) and error.errno is not None else None
 
 
-def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hub) -> OperationRegistry:
+def build_registry(
+    database: Database, settings: Settings, clock: Clock, hub: Hub, executors: Executors
+) -> OperationRegistry:
     """Every operation, checked and frozen."""
     config = RuntimeConfig(
         key_pepper=key_pepper(settings),
@@ -240,6 +246,7 @@ def build_registry(database: Database, settings: Settings, clock: Clock, hub: Hu
         points_per_key=settings.points_per_key,
         points_per_second=settings.points_per_second,
         log=log_signer(settings),
+        executors=executors,
     )
     registry = OperationRegistry(database, clock, config, hub)
     registry.register(OPERATIONS)

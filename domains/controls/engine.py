@@ -45,7 +45,7 @@ def read_limits(limits: Sequence[ActiveLimit], measure: RunMeasure) -> list[Limi
     for limit in applicable(limits, measure.agent_id, measure.project_id):
         value = _measured(limit.limit_type, measure)
         if value is not None:
-            readings.append(LimitReading(limit, value, _level(value, limit.max_value)))
+            readings.append(LimitReading(limit, value, level_of(value, limit.max_value)))
     return readings
 
 
@@ -61,11 +61,11 @@ def _measured(limit_type: LimitType, measure: RunMeasure) -> int | None:
             return measure.failures
 
 
-def _level(value: int, most: int) -> LimitLevel | None:
-    """A run may reach its limit; strictly more is a breach."""
-    if value > most:
+def level_of(value: int, threshold: int) -> LimitLevel | None:
+    """A run may reach its limit; strictly more is a breach, 80 % is near, below there is no level."""
+    if value > threshold:
         return LimitLevel.BREACH
-    return LimitLevel.NEAR if value * 100 >= most * NEAR_PERCENT else None
+    return LimitLevel.NEAR if value * 100 >= threshold * NEAR_PERCENT else None
 
 
 def check_new_limit(request: CreateLimit) -> None:

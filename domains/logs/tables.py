@@ -1,4 +1,4 @@
-"""The raw truth: traces with their chained steps, seals, refused spans, audit ledger and log; only heads change.
+"""The raw truth: traces with steps, seals, refused spans, replays, audit ledger and log; only heads change.
 
 `traces` is the head row of a chain: appends lock it. `run_steps` says which steps belong to which run, in the order
 in which they were assigned, because a step may arrive before the span of its run. Payloads lie apart from the steps.
@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.dialects.postgresql import UUID
 
 from spine.contracts.enums import ActorKind, AuditEntityType, LeafKind, ProviderType, RefusalKind, StepKind, StepStatus
+from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior, ReplayVerdict
 from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 traces = Table(
@@ -220,5 +221,48 @@ log_timestamps = Table(
     Column("token", LargeBinary, nullable=False),
     timestamp("stamped_at"),
     timestamp("received_at"),
+    info={"append_only": True},
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    *one_of("behavior", ReplayBehavior),
+    *one_of("verdict", ReplayVerdict),
+    Column("step_count", Integer, nullable=False),
+    Column("matched_step_count", Integer, nullable=False),
+    Column("executed_step_count", Integer, nullable=False),
+    Column("played_back_step_count", Integer, nullable=False),
+    Column("unchecked_step_count", Integer, nullable=False),
+    Column("decision_count", Integer, nullable=False),
+    Column("matched_decision_count", Integer, nullable=False),
+    Column("unchecked_decision_count", Integer, nullable=False),
+    Column("mismatch_count", Integer, nullable=False),
+    *one_of("created_by_kind", ActorKind),
+    Column("created_by_id", Text),
+    Column("created_by_name", Text),
+    timestamp("created_at"),
+    Index("ix_replays_created", "tenant_id", "created_at", "id"),
+    Index("ix_replays_run", "tenant_id", "run_id", "created_at", "id"),
+    info={"append_only": True},
+)
+
+replay_mismatches = Table(
+    "replay_mismatches",
+    metadata,
+    tenant_id(),
+    Column("replay_id", UUID(as_uuid=True), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("id", UUID(as_uuid=True), nullable=False),
+    *one_of("kind", DivergenceKind),
+    Column("index", Integer, nullable=False),
+    Column("is_step", Boolean, nullable=False),
+    Column("subject_name", Text, nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("actual", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     info={"append_only": True},
 )

@@ -8,6 +8,7 @@ units for each character of the facts it reads, and an evaluation over the budge
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, Final
 
 from cel_expr_python import cel
@@ -19,6 +20,12 @@ from spine.contracts.enums import RulePhase
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
 from spine.contracts.policy_facts import FACTS, FactType, FactValue
 from spine.services.texts import check_text
+
+ENGINE: Final = f"cel-expr-python/{version('cel-expr-python')} judgement/1"
+"""What evaluates conditions, as evaluations record it; our own part counts up when the same facts may answer otherwise.
+
+It stands in each evaluation rather than in the rule's digest, for an engine is replaced while rules stay in force.
+"""
 
 MAX_CONDITION: Final = 2_000
 MOST_TOGETHER: Final = 32  # conditions in one program: the runtime takes 100,000 characters

@@ -44,6 +44,23 @@ ACTIVE: Final = (
     .order_by(rules.c.name, rules.c.id)
 )
 
+VERSIONS: Final = (
+    select(
+        rules.c.id,
+        rules.c.name,
+        versions.c.version,
+        versions.c.digest,
+        versions.c.phase,
+        versions.c.mode,
+        versions.c.consequence,
+        versions.c.scope,
+        versions.c.scope_id,
+        versions.c.condition,
+    )
+    .join(versions, and_(versions.c.tenant_id == rules.c.tenant_id, versions.c.rule_id == rules.c.id))
+    .where(OF_TENANT, rules.c.id == func.any(bindparam("rule_keys", type_=ARRAY(UUID_TYPE(as_uuid=True)))))
+)
+
 SUMMARIES: Final = (
     select(
         rules.c.id,
@@ -98,6 +115,11 @@ class RuleHead(Struct, frozen=True):
 def active_rules() -> Read[ActiveRule]:
     """Every ACTIVE rule whose mode is not DISABLED, in its current version, by name."""
     return Read(ACTIVE, {}, _active)
+
+
+def rule_versions(rule_keys: Sequence[UUID]) -> Read[ActiveRule]:
+    """Every version of the rules, retired ones and disabled versions too."""
+    return Read(VERSIONS, {"rule_keys": list(rule_keys)}, _active)
 
 
 def _active(row: Row) -> ActiveRule:

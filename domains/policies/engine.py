@@ -122,16 +122,22 @@ def _allowed(rule: ActiveRule, condition: Condition, subjects: Sequence[Subject]
 
 def _facts_json(condition: Condition, subject: Subject) -> str:
     facts = {} if isinstance(condition, ConditionInvalid) else read_facts(condition, subject.facts)
-    return json_text({name: _shown_fact(name, value) for name, value in facts.items()})
+    return json_text({name: shown_fact(name, value) for name, value in facts.items()})
 
 
-def _shown_fact(name: str, value: FactValue) -> FactValue:
+def shown_fact(name: str, value: FactValue) -> FactValue:
+    """A fact as a verdict shows it: long texts are cut, payloads are their digests."""
     if not isinstance(value, str):
         return value if -(2**63) <= value < 2**63 else str(value)
     text = value.encode(errors="replace")
     if name in PAYLOAD_FACTS:
         return f"sha256:{digest(text).hex()} ({len(value)} characters)"
     return _shown(text.decode())
+
+
+def is_cut(value: FactValue) -> bool:
+    """Whether a shown fact may be the beginning of a longer text."""
+    return isinstance(value, str) and len(value) == SHOWN_TEXT + 1 and value.endswith("…")
 
 
 def _shown(text: str) -> str:

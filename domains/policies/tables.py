@@ -76,6 +76,7 @@ policy_evaluations = Table(
     Column("reason", Text, nullable=False),
     timestamp("evaluated_at"),
     Column("evidence_hash", LargeBinary, nullable=False),
+    Column("engine", Text),
     info={"append_only": True},
 )
 

@@ -28,6 +28,7 @@ STATUS: Final = {
     ErrorCode.CONDITION_INVALID: 400,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.CONFLICT: 409,
+    ErrorCode.IDEMPOTENCY_CONFLICT: 409,
     ErrorCode.POLICY_DENIED: 403,
     ErrorCode.INVARIANT_VIOLATION: 409,
     ErrorCode.CURSOR_EXPIRED: 410,

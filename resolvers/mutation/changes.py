@@ -17,6 +17,7 @@ EXPECTED = frozenset(
         ErrorCode.CONDITION_INVALID,
         ErrorCode.TOO_LARGE,
         ErrorCode.CONFLICT,
+        ErrorCode.IDEMPOTENCY_CONFLICT,
         ErrorCode.POLICY_DENIED,
         ErrorCode.INVARIANT_VIOLATION,
     }

@@ -1,4 +1,4 @@
-"""The audit ledger, and the log that it and the runs' seals are in."""
+"""The audit ledger, the log that it and the runs' seals are in, and replays of runs."""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,17 @@ from schema.fields import field
 from schema.inputs import to_contract
 from schema.logs.audit_entry import AuditEntry, AuditFilter
 from schema.logs.log import LogCheckpoint, LogConsistency
+from schema.logs.replay import Replay, ReplayFilter
 from schema.relay import Connection
 from spine.contracts import ledger, log
+from spine.contracts import replays as contracts
 from spine.contracts.scalars import BigInt
 
 EntriesWanted = Annotated[
     AuditFilter | None, strawberry.argument(name="filter", description="Which entries; all when absent.")
+]
+ReplaysWanted = Annotated[
+    ReplayFilter | None, strawberry.argument(name="filter", description="Which replays; all when absent.")
 ]
 
 
@@ -59,3 +64,12 @@ class LogsQuery:
         """The RFC 9162 consistency path."""
         request = log.ProveConsistency(from_size=from_size, to_size=to_size)
         return await info.context.execute("logs.consistency", request)
+
+    @field("Replays of runs, newest first.", Connection[Replay], "logs.replays")
+    async def replays(
+        self, info: Info, wanted: ReplaysWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
+    ) -> Any:
+        """A keyset page of replays."""
+        chosen = to_contract(wanted) if wanted else contracts.ReplayFilter()
+        request = contracts.ListReplays(page=page_request(first, after), filter=chosen, count=counting(info))
+        return await connection(info, "logs.replays", request)

@@ -17,6 +17,7 @@ FINDERS = {
     "Incident": "incidents.by_key",
     "PolicyRule": "policies.rules_by_key",
     "Limit": "controls.limits_by_key",
+    "Replay": "logs.replays_by_key",
 }
 """The batch operation of each kind of Node."""
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from spine.contracts.executors import Executors
 from spine.contracts.ports.signing import LogSigning
 
 
@@ -9,7 +10,8 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     """Settings that decide behaviour inside operations; everything else stays at the edge.
 
     `key_pepper` is never in the database, `stalled_after_s` is the silence after which a live run is STALLED. A key has
-    at most `points_per_key` points, and gets `points_per_second` back. `log` signs the tenants' logs.
+    at most `points_per_key` points, and gets `points_per_second` back. `log` signs the tenants' logs. `executors` are the
+    skills that a replay can execute here.
     """
 
     key_pepper: bytes
@@ -18,3 +20,4 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     points_per_key: int
     points_per_second: int
     log: LogSigning
+    executors: Executors = {}

@@ -352,11 +352,12 @@ class AuditEntityType(StrEnum):
 
 
 class OperationKind(StrEnum):
-    """A READ runs in a read-only snapshot, a WRITE in one transaction of its own; a STREAM answers with a feed."""
+    """READ: a snapshot. WRITE: one transaction. STREAM: a feed. SEQUENCE: dispatches others, each in its own."""
 
     READ = "READ"
     WRITE = "WRITE"
     STREAM = "STREAM"
+    SEQUENCE = "SEQUENCE"
 
 
 class Topic(StrEnum):

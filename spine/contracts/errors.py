@@ -10,6 +10,7 @@ HocError
 │   └── ConditionInvalid     a policy condition does not compile; has line and column
 ├── TooLarge                 a body, a batch or a text is over its limit
 ├── Conflict                 the state, or an idempotency key used with another body, forbids it
+│   └── IdempotencyConflict  the key of an execution stands for another request
 ├── PolicyDenied             a BLOCK rule or a blocking limit refused the action
 ├── InvariantViolated        a business invariant (BI-…) would break
 ├── CursorExpired            events after the cursor are kept no more; read the list anew
@@ -42,6 +43,7 @@ class ErrorCode(StrEnum):
     CONDITION_INVALID = "CONDITION_INVALID"
     TOO_LARGE = "TOO_LARGE"
     CONFLICT = "CONFLICT"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     POLICY_DENIED = "POLICY_DENIED"
     INVARIANT_VIOLATION = "INVARIANT_VIOLATION"
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
@@ -149,6 +151,15 @@ class Conflict(HocError):
     """The object's state, or an idempotency key already used with another body, forbids it."""
 
     code = ErrorCode.CONFLICT
+
+
+class IdempotencyConflict(Conflict):
+    """An execution is reserved under this key for another request; nothing was executed."""
+
+    code = ErrorCode.IDEMPOTENCY_CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("this idempotency key stands for another request", field="idempotencyKey")
 
 
 class PolicyDenied(HocError):

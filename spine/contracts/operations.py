@@ -10,6 +10,9 @@ from spine.contracts.errors import HocError
 
 T = TypeVar("T")
 
+CHANGING = frozenset({OperationKind.WRITE, OperationKind.SEQUENCE})
+"""Kinds of operations after which what was read before is out of date."""
+
 
 class Invariant(Struct, frozen=True):
     """A business invariant: `holds` gets the request (and, afterwards, the result) and says whether it is kept."""
@@ -26,7 +29,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     A `batch_key` names the request field that holds the keys: such an operation returns a mapping from each key it
     found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`. A WRITE
     `for_own_key` needs no permission: it keeps the books of the key that asks, which it takes from the principal alone.
-    `measure` counts for operators what a result says, after the commit.
+    `measure` counts for operators what a result says, after the commit. A SEQUENCE `dispatches` other operations, these
+    and no others, each in a transaction of its own, and holds none while it works between them.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     before: tuple[Invariant, ...] = ()
     after: tuple[Invariant, ...] = ()
     measure: Callable[[Any], None] | None = None
+    dispatches: tuple[str, ...] = ()
 
 
 class OperationResult(Struct, Generic[T], frozen=True):

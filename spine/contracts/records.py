@@ -67,7 +67,11 @@ class StepPayload(Struct, frozen=True, gc=False):
 
 
 class EvaluationRecord(Struct, frozen=True, gc=False):
-    """What a rule version said; a link of the run's evidence chain."""
+    """What a rule version said; a link of the run's evidence chain.
+
+    `engine` names the runtime that evaluated the condition; None in records of before it was recorded, whose hashes do
+    not cover it.
+    """
 
     run_key: UUID
     evidence_index: int
@@ -84,6 +88,7 @@ class EvaluationRecord(Struct, frozen=True, gc=False):
     reason: str
     evaluated_at: datetime
     evidence_hash: bytes
+    engine: str | None = None
 
 
 class BreachRecord(Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ Reaching for a bridge capability that `cross_domain_deps` does not name raises U
 checks that it runs inside a registry dispatch (`within_dispatch`), else CoordinatorMisuse.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -21,7 +21,7 @@ from spine.contracts.errors import CoordinatorMisuse, UndeclaredDependency
 from spine.contracts.events import Change, Event, Follow
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.log import PendingLeaf
-from spine.contracts.operations import Operation
+from spine.contracts.operations import Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES
 from spine.orchestrator.bridges.activity_bridge import ActivityBridge
 from spine.orchestrator.bridges.analytics_bridge import AnalyticsBridge
@@ -34,6 +34,8 @@ from spine.storage.events import PLACES
 from spine.storage.sessions import AnonymousSession, ReadSession, WriteSession
 
 T = TypeVar("T")
+
+Dispatch = Callable[[str, Struct], Awaitable[OperationResult[Any]]]
 
 _dispatching: ContextVar[str | None] = ContextVar("dispatching", default=None)
 
@@ -151,6 +153,20 @@ class StreamContext(Context):
         """Follow a topic; `make` gives what followers see of an event and its cursor."""
         after = None if request.after is None else PLACES.values(request.after)[0]
         return await TopicFeed(self._hub, self.principal.tenant_id, topic, request.first, make).begin(after)
+
+
+class SequenceContext(Context):
+    """What a SEQUENCE handler gets: other operations, each dispatched in a transaction of its own, and no session."""
+
+    def __init__(self, operation: Operation, principal: Principal, facts: DispatchFacts, dispatch: Dispatch) -> None:
+        super().__init__(operation, principal, facts)
+        self._dispatch = dispatch
+
+    async def perform(self, name: str, request: Struct) -> Any:
+        """The value of an operation that this one declares, for the same principal; raises its HocError."""
+        if name not in self._operation.dispatches:
+            raise UndeclaredDependency(f"{self._operation.name} does not declare that it dispatches {name}")
+        return (await self._dispatch(name, request)).unwrap()
 
 
 class AnonymousContext:

@@ -33,12 +33,13 @@ from spine.contracts.errors import (
 from spine.contracts.events import Change
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.log import PendingLeaf
-from spine.contracts.operations import Invariant, Operation, OperationResult
+from spine.contracts.operations import CHANGING, Invariant, Operation, OperationResult
 from spine.orchestrator.bridges import BRIDGES, capabilities
 from spine.orchestrator.context import (
     AnonymousContext,
     DispatchFacts,
     ReadContext,
+    SequenceContext,
     StreamContext,
     WriteContext,
     dispatching,
@@ -99,6 +100,10 @@ class OperationRegistry:
         unused = capabilities() - used - {AUDIT_CAPABILITY}
         if unused:
             raise RegistryError(f"no operation declares {', '.join(sorted(unused))}")
+        for operation in self._operations.values():
+            unknown = set(operation.dispatches) - set(self._operations)
+            if unknown:
+                raise RegistryError(f"{operation.name}: it dispatches {', '.join(sorted(unknown))}, which is not there")
         self._frozen = True
 
     def get_session_dep(self) -> RequestSession:
@@ -165,12 +170,25 @@ class OperationRegistry:
                 return await operation.handler(
                     StreamContext(operation, principal, self._facts(request_id), self._hub), request
                 )
-            if operation.kind is OperationKind.WRITE:
-                result = await _rerun_once(lambda: self._write(operation, request, principal, request_id))
+            if operation.kind in CHANGING:
+                result = await self._change(operation, request, principal, request_id)
                 if session is not None:
                     await session.renew()
                 return result
             return await self._read(operation, request, principal, session, request_id)
+
+    async def _change(self, operation: Operation, request: Any, principal: Principal, request_id: str) -> Any:
+        if operation.kind is OperationKind.WRITE:
+            return await _rerun_once(lambda: self._write(operation, request, principal, request_id))
+
+        async def dispatch(name: str, step: Any) -> OperationResult[Any]:
+            return await self.execute(name, step, principal, request_id=request_id)
+
+        result = await operation.handler(
+            SequenceContext(operation, principal, self._facts(request_id), dispatch), request
+        )
+        _hold(operation.after, request, result)
+        return result
 
     def _facts(self, request_id: str) -> DispatchFacts:
         return DispatchFacts(request_id, self._clock(), self._config, self._operations)
@@ -307,8 +325,10 @@ def check_operation(operation: Operation, known: frozenset[str]) -> None:
     if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
         raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
     permitted = operation.permission is not None or operation.for_own_key
-    if operation.kind is OperationKind.WRITE and not permitted:
-        raise RegistryError(f"{name}: a WRITE needs a permission")
+    if operation.kind in CHANGING and not permitted:
+        raise RegistryError(f"{name}: a {operation.kind} needs a permission")
+    if bool(operation.dispatches) is not (operation.kind is OperationKind.SEQUENCE):
+        raise RegistryError(f"{name}: a SEQUENCE, and nothing else, dispatches other operations")
 
 
 def check_handler(operation: Operation) -> None:
@@ -344,7 +364,11 @@ async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
 def _context_type(operation: Operation) -> type:
     if operation.anonymous:
         return AnonymousContext
-    kinds = {OperationKind.WRITE: WriteContext, OperationKind.STREAM: StreamContext}
+    kinds: dict[OperationKind, type] = {
+        OperationKind.WRITE: WriteContext,
+        OperationKind.STREAM: StreamContext,
+        OperationKind.SEQUENCE: SequenceContext,
+    }
     return kinds.get(operation.kind, ReadContext)
 
 

@@ -1,12 +1,13 @@
-"""Tables that the spine itself owns: remembered answers of idempotent writes, and events.
+"""Tables that the spine itself owns: remembered answers of idempotent writes, reservations of executions, and events.
 
 `event_heads` numbers a tenant's events without gaps; its row is the lock that puts their writes in order.
 """
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
 from spine.contracts.enums import ChangeKind, Topic
+from spine.contracts.enums_replay import ReservationState
 from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 idempotency_keys = Table(
@@ -18,6 +19,23 @@ idempotency_keys = Table(
     Column("request_digest", LargeBinary, nullable=False),
     Column("result", LargeBinary, nullable=False),
     timestamp("created_at"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    tenant_id(),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    *one_of("state", ReservationState),
+    Column("holder", UUID(as_uuid=True), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    timestamp("reserved_until"),
+    timestamp("created_at"),
+    Column("output", LargeBinary),
+    Column("error", Text),
+    Index("ix_reservations_run", "tenant_id", "run_id"),
 )
 
 event_heads = Table("event_heads", metadata, tenant_id(), Column("seq", BigInteger, nullable=False))

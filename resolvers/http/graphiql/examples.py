@@ -112,6 +112,7 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "CreateLimit": {"input": LIMIT},
     "UpdateLimit": {"input": {"id": "$exampleLimit", "maxValue": "6000"}},
     "DisableLimit": {"input": {"id": "$exampleLimit"} | REASON},
+    "ReplayRun": {"input": {"idempotencyKey": "$unique", "id": "$run"}},
     "SetModelPrice": {"input": PRICE | {"source": "tried out in GraphiQL"}},
     "AddTrustedDocuments": {"input": {"documents": [{"sha256": SHA256, "text": TEXT}]}},
     "RetireTrustedDocuments": {"input": {"sha256": [SHA256]} | REASON},

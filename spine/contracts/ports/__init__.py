@@ -38,6 +38,13 @@ from spine.contracts.ports.governance import (
     TenantPrice,
 )
 from spine.contracts.ports.integrations import DocumentPolicies
+from spine.contracts.ports.replays import (
+    BreachReplay,
+    PayloadSizes,
+    Remade,
+    ReplaySizing,
+    RuleReplay,
+)
 from spine.contracts.ports.traces import (
     AuditLedgerRead,
     AuditLedgerWrite,
@@ -58,6 +65,7 @@ __all__ = [
     "ActiveRule",
     "AuditLedgerRead",
     "AuditLedgerWrite",
+    "BreachReplay",
     "DocumentPolicies",
     "FeedbackEvent",
     "IncidentCause",
@@ -72,12 +80,16 @@ __all__ = [
     "ModelPricing",
     "NewIncident",
     "NewSignal",
+    "PayloadSizes",
     "PolicyEvaluations",
     "PriceQuote",
     "Quoting",
     "Ranked",
     "Refusal",
+    "Remade",
+    "ReplaySizing",
     "RuleEvaluation",
+    "RuleReplay",
     "RuleVerdict",
     "RunFolding",
     "RunMeasure",

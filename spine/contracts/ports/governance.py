@@ -64,6 +64,8 @@ class RuleVerdict(Struct, frozen=True, gc=False, kw_only=True):
 class RuleEvaluation(Protocol):
     """`rule_evaluation_capability`: the rules in force, their judgement, and where it is written."""
 
+    engine_version: str
+
     def active_rules(self) -> Read[ActiveRule]:
         """Every ACTIVE rule whose mode is not DISABLED, in its current version, by name."""
 

@@ -1,7 +1,7 @@
 """What controls offers to other domains: which limits runs reached, and measuring runs against them."""
 
 from domains.controls import driver, driver_breaches, engine
-from spine.contracts.ports import LimitBreaches, LimitMeasuring
+from spine.contracts.ports import BreachReplay, LimitBreaches, LimitMeasuring
 
 
 class _LimitBreaches:
@@ -17,6 +17,10 @@ class _LimitMeasuring:
     latest_breaches = staticmethod(driver_breaches.latest_breaches)
 
 
+class _BreachReplay:
+    level_of = staticmethod(engine.level_of)
+
+
 class ControlsBridge:
     """The door to controls."""
 
@@ -27,3 +31,7 @@ class ControlsBridge:
     def limit_measuring_capability(self) -> LimitMeasuring:
         """Limits in force, and how runs stand against them."""
         return _LimitMeasuring()
+
+    def breach_replay_capability(self) -> BreachReplay:
+        """How a value stands against a threshold."""
+        return _BreachReplay()

@@ -1,7 +1,14 @@
 """What logs offers to other domains: the chain's two sides, the log's read side, and the audit ledger's two sides."""
 
-from domains.logs import driver, driver_inclusion, driver_ledger, driver_log, driver_proof
-from spine.contracts.ports import AuditLedgerRead, AuditLedgerWrite, LogReading, TracesStore, TraceWriting
+from domains.logs import driver, driver_inclusion, driver_ledger, driver_log, driver_proof, driver_replays
+from spine.contracts.ports import (
+    AuditLedgerRead,
+    AuditLedgerWrite,
+    LogReading,
+    ReplaySizing,
+    TracesStore,
+    TraceWriting,
+)
 
 
 class _TraceWriting:
@@ -41,12 +48,20 @@ class _AuditLedgerWrite:
     queue_leaves = staticmethod(driver_log.queue_leaves)
 
 
+class _ReplaySizing:
+    payload_sizes = staticmethod(driver_replays.payload_sizes)
+
+
 class LogsBridge:
     """The door to logs."""
 
     def traces_store_capability(self) -> TracesStore:
         """Reading chains, seals and payloads."""
         return _TracesStore()
+
+    def replay_sizing_capability(self) -> ReplaySizing:
+        """How much a replay would have to read."""
+        return _ReplaySizing()
 
     def trace_writing_capability(self) -> TraceWriting:
         """Appending to chains and sealing."""

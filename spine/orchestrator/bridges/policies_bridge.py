@@ -1,7 +1,7 @@
 """What policies offers to other domains: what rules said of runs, and judging runs by them."""
 
-from domains.policies import driver, driver_evaluations, engine
-from spine.contracts.ports import PolicyEvaluations, RuleEvaluation
+from domains.policies import conditions, driver, driver_evaluations, engine, engine_replay
+from spine.contracts.ports import PolicyEvaluations, RuleEvaluation, RuleReplay
 
 
 class _PolicyEvaluations:
@@ -12,12 +12,19 @@ class _PolicyEvaluations:
 
 
 class _RuleEvaluation:
+    engine_version = conditions.ENGINE
     active_rules = staticmethod(driver.active_rules)
     judge = staticmethod(engine.judge)
     insert_evaluations = staticmethod(driver_evaluations.insert_evaluations)
     insert_decisions = staticmethod(driver_evaluations.insert_decisions)
     final_outcomes = staticmethod(driver_evaluations.final_outcomes)
     settled_outcomes = staticmethod(driver_evaluations.settled_outcomes)
+
+
+class _RuleReplay:
+    rule_versions = staticmethod(driver.rule_versions)
+    replay_evaluation = staticmethod(engine_replay.replay_evaluation)
+    replay_allowed = staticmethod(engine_replay.replay_allowed)
 
 
 class PoliciesBridge:
@@ -30,3 +37,7 @@ class PoliciesBridge:
     def rule_evaluation_capability(self) -> RuleEvaluation:
         """Rules in force, and their judgement."""
         return _RuleEvaluation()
+
+    def rule_replay_capability(self) -> RuleReplay:
+        """Rules as they were, and their judgement made again."""
+        return _RuleReplay()

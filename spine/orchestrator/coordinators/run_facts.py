@@ -5,6 +5,7 @@ An absent text is empty and an absent count 0; `cost_known` tells an unknown cos
 
 from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import KnownStep, RunMeasure, RunRow
+from spine.contracts.records import StepRecord
 
 
 def identity_facts(run: RunRow) -> dict[str, FactValue]:
@@ -38,7 +39,9 @@ def total_facts(run: RunRow) -> dict[str, FactValue]:
     }
 
 
-def step_facts(step: KnownStep, input_bytes: bytes | None, output_bytes: bytes | None) -> dict[str, FactValue]:
+def step_facts(
+    step: KnownStep | StepRecord, input_bytes: bytes | None, output_bytes: bytes | None
+) -> dict[str, FactValue]:
     """The facts of one step that a condition may read."""
     return {
         "step.kind": str(step.kind),

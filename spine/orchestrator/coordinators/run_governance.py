@@ -139,7 +139,7 @@ class RunGovernance:
         for verdict in verdicts:
             if verdict.rule.phase is not RulePhase.RUN_END:
                 standing.hear(verdict)
-            records.append(_evaluation(run, verdict, recording))
+            records.append(_evaluation(run, verdict, recording, self._ports.rules.engine_version))
             if verdict.outcome in UNREMARKABLE:
                 continue
             records.extend(self._follow_remarkable(run, verdict))
@@ -240,7 +240,7 @@ def refusal(verdicts: Iterable[RuleVerdict]) -> RuleVerdict | None:
     return next((verdict for verdict in verdicts if verdict.outcome in REFUSING and verdict.rule.mode == "BLOCK"), None)
 
 
-def _evaluation(run: RunRow, verdict: RuleVerdict, recording: Recording) -> EvaluationRecord:
+def _evaluation(run: RunRow, verdict: RuleVerdict, recording: Recording, engine: str) -> EvaluationRecord:
     rule = verdict.rule
     return EvaluationRecord(
         run_key=run.id,
@@ -258,6 +258,7 @@ def _evaluation(run: RunRow, verdict: RuleVerdict, recording: Recording) -> Eval
         reason=verdict.reason,
         evaluated_at=recording.now,
         evidence_hash=GENESIS,
+        engine=engine,
     )
 
 

@@ -6,6 +6,7 @@ from spine.orchestrator.coordinators import (
     run_evidence_coordinator,
     run_ingest_coordinator,
     run_proof_coordinator,
+    run_replay_coordinator,
     signal_feedback_coordinator,
 )
 from spine.orchestrator.handlers import (
@@ -23,6 +24,7 @@ from spine.orchestrator.handlers import (
     log_proofs_handler,
     logs_handler,
     policies_handler,
+    replays_handler,
     signals_handler,
     vouchers_handler,
 )
@@ -43,9 +45,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *logs_handler.OPERATIONS,
     *policies_handler.OPERATIONS,
     *run_bundle_coordinator.OPERATIONS,
+    *replays_handler.OPERATIONS,
     *run_evidence_coordinator.OPERATIONS,
     *run_ingest_coordinator.OPERATIONS,
     *run_proof_coordinator.OPERATIONS,
+    *run_replay_coordinator.OPERATIONS,
     *signal_feedback_coordinator.OPERATIONS,
     *signals_handler.OPERATIONS,
     *vouchers_handler.OPERATIONS,

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from spine.contracts.records import (
     BreachRecord,
@@ -130,6 +130,7 @@ def seal_content(seal: SealRecord) -> bytes:
 def _evaluation(record: EvaluationRecord, prev_hash: bytes) -> WrittenEvaluation:
     return WrittenEvaluation(
         exact(record.count),
+        UNSET if record.engine is None else record.engine,
         str(to_us(record.evaluated_at)),
         exact(record.evidence_index),
         record.facts,

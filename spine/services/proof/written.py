@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
@@ -46,9 +46,13 @@ class WrittenStep(Struct, gc=False):
 
 
 class WrittenEvaluation(Struct, gc=False):
-    """What a rule said; instants as microseconds in decimal text, integers as `exact` has them."""
+    """What a rule said; instants as microseconds in decimal text, integers as `exact` has them.
+
+    A record of before engines were recorded has no such name.
+    """
 
     count: int | str
+    engine: str | UnsetType
     evaluated_at: str
     evidence_index: int | str
     facts: str

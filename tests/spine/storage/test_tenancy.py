@@ -30,6 +30,7 @@ CHANGING = {
     "limits",
     "log_heads",
     "policy_rules",
+    "reservations",
     "runs",
     "traces",
     "trusted_documents",

@@ -6,6 +6,7 @@ const PARTS = [
   "Actor", // who acted, as recorded at that moment
   "CheckpointTimestamp",
   "CheckpointWitness",
+  "Divergence",
   "EvidenceSource",
   "FirstBreak",
   "IntegrityVerification", // a verdict of this moment
@@ -19,6 +20,8 @@ const PARTS = [
   "PolicyContext",
   "RateLimit", // a key's budget at this moment
   "RawLog",
+  "ReplayedDecision", // known by its place in the run's evidence
+  "ReplayedStep", // known by its spanId, which is OpenTelemetry's
   "RunEvidence",
   "RunGroup",
   "RunProof",

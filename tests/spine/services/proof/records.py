@@ -211,6 +211,7 @@ def _evaluation(run: RunRow, index: int) -> EvaluationRecord:
         reason="because",
         evaluated_at=NOW,
         evidence_hash=b"",
+        engine="cel/1",
     )
 
 

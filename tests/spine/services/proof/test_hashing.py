@@ -1,7 +1,7 @@
 """What is hashed is RFC 8785, and every field is in it."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from spine.contracts.enums import EvaluationOutcome, RulePhase
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
@@ -119,6 +120,28 @@ class TestEvidenceHash:
         record = make_evidence(stored.run, 3)[index]
         head = evidence_genesis(TENANT, stored.run.id)
         assert evidence_hash(tampered(record, field), head) != evidence_hash(record, head)
+
+    def test_of_an_evaluation_from_before_engines_were_recorded_is_what_it_was(self) -> None:
+        record = EvaluationRecord(
+            run_key=UUID(int=1),
+            evidence_index=0,
+            id=UUID(int=2),
+            rule_id=UUID(int=3),
+            rule_version=2,
+            rule_name="No refunds above 500",
+            rule_digest=bytes(range(32)),
+            phase=RulePhase.STEP,
+            outcome=EvaluationOutcome.WARN,
+            count=1,
+            step_index=1,
+            facts='{"step.kind":"CHAT"}',
+            reason="because",
+            evaluated_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+            evidence_hash=b"",
+        )
+        assert evidence_hash(record, GENESIS).hex() == (
+            "4d050fdf336ee18e395521e3e15bc98cdf3d39c1b53bc2bb10e451d61cf4a2fe"
+        )
 
     def test_depends_on_the_record_before(self) -> None:
         record = make_evidence(make_sealed().run, 1)[0]

@@ -1,0 +1,203 @@
+"""Replay of governance: every evaluation, breach and decision of a run made again from what was recorded of it.
+
+A record that is no longer what was chained is a divergence of its own, before anything is made again of it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, LimitLevel, RulePhase
+from spine.contracts.enums_replay import DecisionKind, DivergenceKind, ReplayOutcome
+from spine.contracts.policy_facts import FactValue
+from spine.contracts.ports import ActiveRule, BreachReplay, Remade, RuleReplay, RunRow, Subject
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EvaluationRecord,
+    EvidenceRecord,
+    StepPayload,
+    StepRecord,
+)
+from spine.contracts.replays import Divergence, ReplayedDecision
+from spine.orchestrator.coordinators.run_facts import identity_facts, step_facts
+from spine.orchestrator.coordinators.run_governance import DECISIONS
+from spine.services.canonical_json import digest
+from spine.services.outputs import is_recorded
+from spine.services.proof.hashing import evidence_genesis, evidence_hash
+from spine.services.proof.verify import UNHASHABLE
+
+MATCHED = Remade(ReplayOutcome.MATCHED)
+
+RuleVersion = tuple[UUID, int]
+StepPlace = tuple[str, int]
+
+
+class RecordedRun(Struct, frozen=True, kw_only=True):
+    """A run as it is stored: its steps, the payloads that are there, its evidence by index, and its rules' versions."""
+
+    tenant_id: UUID
+    run: RunRow
+    steps: Sequence[StepRecord]
+    payloads: Mapping[StepPlace, StepPayload]
+    evidence: Sequence[EvidenceRecord]
+    rules: Mapping[RuleVersion, ActiveRule]
+
+
+def replay_decisions(stored: RecordedRun, rules: RuleReplay, breaches: BreachReplay) -> tuple[ReplayedDecision, ...]:
+    """What became of each record of the run's evidence, in its order."""
+    return tuple(_DecisionReplay(stored, rules, breaches).decisions())
+
+
+class _DecisionReplay:
+    """One run's governance, made again."""
+
+    def __init__(self, stored: RecordedRun, rules: RuleReplay, breaches: BreachReplay) -> None:
+        self._stored = stored
+        self._rules = rules
+        self._breaches = breaches
+        self._identity = identity_facts(stored.run)
+        self._facts = self._step_facts()
+        self._allowed = self._allowed_steps()
+
+    def decisions(self) -> Iterator[ReplayedDecision]:
+        """Each record in its order, chained to the one before as it is stored."""
+        head = evidence_genesis(self._stored.tenant_id, self._stored.run.id)
+        before: EvidenceRecord | None = None
+        for record in self._stored.evidence:
+            yield _replayed(record, _altered(record, head) or self._remade(record, before))
+            head, before = record.evidence_hash, record
+
+    def _remade(self, record: EvidenceRecord, before: EvidenceRecord | None) -> Remade:
+        if isinstance(record, BreachRecord):
+            level = self._breaches.level_of(record.breached_value, record.threshold_value)
+            return _remade_breach(record, level)
+        if isinstance(record, DecisionRecord):
+            return _remade_decision(record, before)
+        if record.evidence_index in self._allowed:
+            return self._allowed[record.evidence_index]
+        known = self._identity
+        if record.phase is RulePhase.STEP and record.step_index is not None:
+            known = self._facts.get(record.step_index, known)
+        return self._rules.replay_evaluation(record, self._rule(record), known)
+
+    def _rule(self, record: EvaluationRecord) -> ActiveRule | None:
+        return self._stored.rules.get((record.rule_id, record.rule_version))
+
+    def _allowed_steps(self) -> dict[int, Remade]:
+        """The sums of allowed steps, by their evidence index: each rule version's together."""
+        sums: defaultdict[RuleVersion, list[EvaluationRecord]] = defaultdict(list)
+        named: defaultdict[RuleVersion, set[int | None]] = defaultdict(set)
+        for record in self._stored.evidence:
+            if isinstance(record, EvaluationRecord) and record.phase is RulePhase.STEP:
+                version = (record.rule_id, record.rule_version)
+                if record.outcome is EvaluationOutcome.ALLOW:
+                    sums[version].append(record)
+                else:
+                    named[version].add(record.step_index)
+        remade: dict[int, Remade] = {}
+        for version, records in sums.items():
+            unnamed = [Subject(index, facts) for index, facts in self._facts.items() if index not in named[version]]
+            answers = self._rules.replay_allowed(records, self._rule(records[0]), unnamed)
+            remade |= {record.evidence_index: answer for record, answer in zip(records, answers, strict=True)}
+        return remade
+
+    def _step_facts(self) -> dict[int, dict[str, FactValue]]:
+        """The facts of each step by its chain number; of two traces' steps with one number neither can be meant."""
+        numbers = Counter(step.step_index for step in self._stored.steps)
+        return {step.step_index: self._facts_of(step) for step in self._stored.steps if numbers[step.step_index] == 1}
+
+    def _facts_of(self, step: StepRecord) -> dict[str, FactValue]:
+        """A step's facts, without those of payloads that are not what was recorded."""
+        payload = self._stored.payloads.get((step.trace_id, step.step_index))
+        given, gave = (None, None) if payload is None else (payload.input, payload.output)
+        facts = self._identity | step_facts(step, given, gave)
+        for name, content, recorded in (
+            ("step.input", given, step.input_digest),
+            ("step.output", gave, step.output_digest),
+        ):
+            if not is_recorded(content, recorded):
+                del facts[name]
+        return facts
+
+
+def _altered(record: EvidenceRecord, head: bytes) -> Remade | None:
+    """Whether the record is not what was chained after the one before it."""
+    try:
+        now = evidence_hash(record, head)
+    except UNHASHABLE:
+        now = b""
+    if now == record.evidence_hash:
+        return None
+    return _differs(
+        DivergenceKind.RECORD, record.evidence_hash.hex(), now.hex(), "the record is not what was chained here"
+    )
+
+
+def _remade_breach(record: BreachRecord, level: LimitLevel | None) -> Remade:
+    recorded = None if record.cleared else record.level
+    if level == recorded:
+        return MATCHED
+    measured = f"{record.breached_value} of {record.threshold_value}"
+    return _outcome(f"{recorded} {measured}", f"{level} {measured}", f"{measured} is {level or 'no'} level now")
+
+
+def _remade_decision(record: DecisionRecord, before: EvidenceRecord | None) -> Remade:
+    """A decision follows from the evaluation or the breach that stands before it."""
+    if record.decision_type is DecisionType.POLICY_EVALUATION and isinstance(before, EvaluationRecord):
+        follows = (before.rule_id, before.rule_name, DECISIONS.get(before.outcome), before.reason)
+    elif record.decision_type is DecisionType.LIMIT_ENFORCEMENT and isinstance(before, BreachRecord):
+        stopped = DecisionOutcome.STOPPED if before.level is LimitLevel.BREACH and not before.cleared else None
+        reason = f"{before.breached_value} is more than {before.threshold_value}"
+        follows = (before.limit_id, before.limit_name, stopped, reason)
+    else:
+        return _outcome(_text((record.outcome,)), "", "nothing that it follows from stands before it")
+    recorded = (record.subject_id, record.subject_name, record.outcome, record.reason)
+    if recorded == follows:
+        return MATCHED
+    return _outcome(_text(recorded), _text(follows), "another decision follows from what stands before it")
+
+
+def _text(said: tuple[object, ...]) -> str:
+    return "\n".join(map(str, said))
+
+
+def _outcome(recorded: str, now: str, reason: str) -> Remade:
+    expected, actual = (digest(said.encode()).hex() for said in (recorded, now))
+    return _differs(DivergenceKind.OUTCOME, expected, actual, reason)
+
+
+def _differs(kind: DivergenceKind, expected: str, actual: str, reason: str) -> Remade:
+    return Remade(ReplayOutcome.MISMATCHED, reason, kind, expected, actual)
+
+
+def _replayed(record: EvidenceRecord, remade: Remade) -> ReplayedDecision:
+    found = None
+    if remade.kind is not None:
+        found = Divergence(
+            kind=remade.kind,
+            index=record.evidence_index,
+            is_step=False,
+            expected=remade.expected,
+            actual=remade.actual,
+        )
+    kind, name, step_index = _subject(record)
+    return ReplayedDecision(
+        evidence_index=record.evidence_index,
+        kind=kind,
+        subject_name=name,
+        step_index=step_index,
+        outcome=remade.outcome,
+        reason=remade.reason,
+        divergence=found,
+    )
+
+
+def _subject(record: EvidenceRecord) -> tuple[DecisionKind, str, int | None]:
+    if isinstance(record, EvaluationRecord):
+        return DecisionKind.EVALUATION, record.rule_name, record.step_index
+    if isinstance(record, BreachRecord):
+        return DecisionKind.BREACH, record.limit_name, None
+    return DecisionKind.DECISION, record.subject_name, None
