@@ -5,7 +5,7 @@ step, then what the rule says now. What was recorded cut (long texts) or as a di
 own record where that holds it still, and is the same when it is shortened again; else the evaluation is UNREPLAYABLE.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -31,7 +31,7 @@ BEFORE_ENGINES: Final = Remade(
 Restored = dict[str, FactValue] | Remade
 
 
-def replay_evaluation(record: EvaluationRecord, rule: ActiveRule | None, known: Mapping[str, FactValue]) -> Remade:
+def replay_evaluation(record: EvaluationRecord, rule: ActiveRule | None, known: Subject) -> Remade:
     """Judge again from the recorded facts; `known`, what is stored of the subject, gives back what was cut."""
     changed = _changed(record, rule)
     if changed is not None or rule is None:
@@ -124,18 +124,19 @@ def _digest(rule: ActiveRule) -> bytes:
     )
 
 
-def _restored(record: EvaluationRecord, known: Mapping[str, FactValue]) -> Restored:
+def _restored(record: EvaluationRecord, known: Subject) -> Restored:
     """The facts as the condition read them."""
     facts: dict[str, FactValue] = {}
     for name, value in orjson.loads(record.facts).items():
         if name not in TYPES:
             return Remade(ReplayOutcome.UNREPLAYABLE, f"there is no fact {name} any more")
-        whole = known.get(name)
-        if name.startswith("step.") and whole is not None and shown_fact(name, whole) != value:
-            return _other_fact(name, value, shown_fact(name, whole))
+        whole = known.facts.get(name)
+        shown = None if whole is None else shown_fact(name, whole)
+        if name.startswith("step.") and shown is not None and shown != value:
+            return _other_fact(name, value, shown)
         if name not in PAYLOAD_FACTS and not is_cut(value):
             facts[name] = int(value) if TYPES[name] is FactType.INT else value
-        elif whole is None or shown_fact(name, whole) != value:
+        elif whole is None or shown != value:
             kept = "as its digest" if name in PAYLOAD_FACTS else "cut"
             return Remade(ReplayOutcome.UNREPLAYABLE, f"{name} was recorded {kept}, and is not kept whole elsewhere")
         else:

@@ -1,6 +1,6 @@
 """Ports that governance decisions are made again through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from spine.contracts.enums import LimitLevel
 from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome
-from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports.governance import ActiveRule, Subject
 from spine.contracts.records import EvaluationRecord
 from spine.contracts.statements import Read
@@ -30,9 +29,7 @@ class RuleReplay(Protocol):
     def rule_versions(self, rule_keys: Sequence[UUID]) -> Read[ActiveRule]:
         """Every version of the rules, retired ones and disabled versions too."""
 
-    def replay_evaluation(
-        self, record: EvaluationRecord, rule: ActiveRule | None, known: Mapping[str, FactValue]
-    ) -> Remade:
+    def replay_evaluation(self, record: EvaluationRecord, rule: ActiveRule | None, known: Subject) -> Remade:
         """Judge again from the recorded facts; `known`, what is stored of the subject, gives back what was cut."""
 
     def replay_allowed(

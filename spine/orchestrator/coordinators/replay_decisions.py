@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, LimitLevel, RulePhase
 from spine.contracts.enums_replay import DecisionKind, DivergenceKind, ReplayOutcome
-from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import ActiveRule, BreachReplay, Remade, RuleReplay, RunRow, Subject
 from spine.contracts.records import (
     BreachRecord,
@@ -59,7 +58,7 @@ class _DecisionReplay:
         self._rules = rules
         self._breaches = breaches
         self._identity = identity_facts(stored.run)
-        self._facts = self._step_facts()
+        self._steps = self._subjects()
         self._allowed = self._allowed_steps()
 
     def decisions(self) -> Iterator[ReplayedDecision]:
@@ -78,9 +77,9 @@ class _DecisionReplay:
             return _remade_decision(record, before)
         if record.evidence_index in self._allowed:
             return self._allowed[record.evidence_index]
-        known = self._identity
+        known = Subject(record.step_index, self._identity)
         if record.phase is RulePhase.STEP and record.step_index is not None:
-            known = self._facts.get(record.step_index, known)
+            known = self._steps.get(record.step_index, known)
         return self._rules.replay_evaluation(record, self._rule(record), known)
 
     def _rule(self, record: EvaluationRecord) -> ActiveRule | None:
@@ -99,18 +98,18 @@ class _DecisionReplay:
                     named[version].add(record.step_index)
         remade: dict[int, Remade] = {}
         for version, records in sums.items():
-            unnamed = [Subject(index, facts) for index, facts in self._facts.items() if index not in named[version]]
+            unnamed = [subject for index, subject in self._steps.items() if index not in named[version]]
             answers = self._rules.replay_allowed(records, self._rule(records[0]), unnamed)
             remade |= {record.evidence_index: answer for record, answer in zip(records, answers, strict=True)}
         return remade
 
-    def _step_facts(self) -> dict[int, dict[str, FactValue]]:
-        """The facts of each step by its chain number; of two traces' steps with one number neither can be meant."""
+    def _subjects(self) -> dict[int, Subject]:
+        """Each step by its chain number; of two traces' steps with one number neither can be meant."""
         numbers = Counter(step.step_index for step in self._stored.steps)
-        return {step.step_index: self._facts_of(step) for step in self._stored.steps if numbers[step.step_index] == 1}
+        return {step.step_index: self._subject(step) for step in self._stored.steps if numbers[step.step_index] == 1}
 
-    def _facts_of(self, step: StepRecord) -> dict[str, FactValue]:
-        """A step's facts, without those of payloads that are not what was recorded."""
+    def _subject(self, step: StepRecord) -> Subject:
+        """A step as rules judged it, without payloads that are not what was recorded."""
         payload = self._stored.payloads.get((step.trace_id, step.step_index))
         given, gave = (None, None) if payload is None else (payload.input, payload.output)
         facts = self._identity | step_facts(step, given, gave)
@@ -120,7 +119,7 @@ class _DecisionReplay:
         ):
             if not is_recorded(content, recorded):
                 del facts[name]
-        return facts
+        return Subject(step.step_index, facts)
 
 
 def _altered(record: EvidenceRecord, head: bytes) -> Remade | None:

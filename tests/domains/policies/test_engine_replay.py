@@ -41,6 +41,11 @@ def rule(condition: str, phase: RulePhase = RulePhase.STEP, **changes: Any) -> A
     return structs.replace(made, digest=rule_digest(made.version, text))
 
 
+def known(facts: dict[str, FactValue] | None = None) -> Subject:
+    """What is stored of the step."""
+    return Subject(4, facts or {})
+
+
 def recorded(of: ActiveRule, facts: dict[str, FactValue], index: int | None = 4, **changes: Any) -> EvaluationRecord:
     """What the rule says of the facts, as it is recorded."""
     [verdict] = judge([of], of.phase, [Subject(index, facts)])
@@ -80,59 +85,61 @@ class TestAnEvaluation:
     def test_comes_out_as_it_was_recorded(self, condition: str, facts: dict[str, FactValue]) -> None:
         phase = RulePhase.STEP if "step" in condition else RulePhase.RUN_START
         one = rule(condition, phase)
-        assert replay_evaluation(recorded(one, facts), one, facts).outcome is MATCHED
+        assert replay_evaluation(recorded(one, facts), one, known(facts)).outcome is MATCHED
 
     def test_of_a_runs_end_comes_out_from_its_recorded_facts_alone(self) -> None:
         for most in (5, 50):
             one = rule(f"run.step_count > {most}", RulePhase.RUN_END)
             record = recorded(one, {"run.step_count": 9}, None)
-            assert replay_evaluation(record, one, {}).outcome is MATCHED
+            assert replay_evaluation(record, one, known()).outcome is MATCHED
 
     def test_of_a_rule_for_one_agent_is_covered_again(self) -> None:
         one = rule("step.duration_ms > 5", scope=Scope.AGENT, scope_id="booker")
         record = recorded(one, {"step.duration_ms": 9, "run.agent_id": "booker"})
-        assert replay_evaluation(record, one, {}).outcome is MATCHED
+        assert replay_evaluation(record, one, known()).outcome is MATCHED
 
     @pytest.mark.parametrize("name", ["condition", "mode", "consequence", "name"])
     def test_by_another_text_is_the_rules_divergence(self, name: str) -> None:
         one = rule('step.name == "drop"')
         other = {"condition": "step.name == 'x'", "mode": RuleMode.BLOCK, "consequence": "ABORT", "name": "other"}
-        said = replay_evaluation(recorded(one, {"step.name": "drop"}), structs.replace(one, **{name: other[name]}), {})
+        said = replay_evaluation(
+            recorded(one, {"step.name": "drop"}), structs.replace(one, **{name: other[name]}), known()
+        )
         assert (said.outcome, said.kind, said.expected) == (MISMATCHED, DivergenceKind.RULE, one.digest.hex())
         assert len(said.actual) == 64
         assert said.actual != said.expected
 
     def test_by_another_engine_is_the_engines_divergence(self) -> None:
         one = rule('step.name == "drop"')
-        said = replay_evaluation(recorded(one, {"step.name": "drop"}, engine="old"), one, {})
+        said = replay_evaluation(recorded(one, {"step.name": "drop"}, engine="old"), one, known())
         assert (said.kind, said.expected, said.actual) == (DivergenceKind.ENGINE, "old", ENGINE)
 
     def test_from_a_fact_that_the_step_does_not_hold_is_the_facts_divergence(self) -> None:
         one = rule("step.duration_ms > 5")
-        said = replay_evaluation(recorded(one, {"step.duration_ms": 9}), one, {"step.duration_ms": 8})
+        said = replay_evaluation(recorded(one, {"step.duration_ms": 9}), one, known({"step.duration_ms": 8}))
         assert (said.outcome, said.kind) == (MISMATCHED, DivergenceKind.FACTS)
 
     @pytest.mark.parametrize("changes", [{"outcome": EvaluationOutcome.BLOCK}, {"reason": "x"}])
     def test_with_another_outcome_or_reason_is_the_outcomes_divergence(self, changes: dict[str, Any]) -> None:
         one = rule('step.name == "drop"')
-        said = replay_evaluation(recorded(one, {"step.name": "drop"}, **changes), one, {})
+        said = replay_evaluation(recorded(one, {"step.name": "drop"}, **changes), one, known())
         assert (said.outcome, said.kind) == (MISMATCHED, DivergenceKind.OUTCOME)
 
     @pytest.mark.parametrize("name", ["step.name", "step.input", "run.goal"])
     def test_from_a_text_that_was_cut_needs_the_whole_text(self, name: str) -> None:
         one = rule(f'{name}.endsWith("xxx")', RulePhase.STEP if name.startswith("step") else RulePhase.RUN_START)
         record = recorded(one, {name: LONG})
-        assert replay_evaluation(record, one, {name: LONG}).outcome is MATCHED
-        said = replay_evaluation(record, one, {})
+        assert replay_evaluation(record, one, known({name: LONG})).outcome is MATCHED
+        said = replay_evaluation(record, one, known())
         assert (said.outcome, name in str(said.reason)) == (UNREPLAYABLE, True)
 
     def test_from_a_text_of_just_that_length_is_not_taken_for_cut_where_the_record_has_it(self) -> None:
         one, text = rule('step.name.startsWith("y")'), "y" * 500 + "…"
-        assert replay_evaluation(recorded(one, {"step.name": text}), one, {"step.name": text}).outcome is MATCHED
+        assert replay_evaluation(recorded(one, {"step.name": text}), one, known({"step.name": text})).outcome is MATCHED
 
     def test_whose_version_is_gone_is_the_rules_divergence(self) -> None:
         one = rule('step.name == "drop"')
-        said = replay_evaluation(recorded(one, {"step.name": "drop"}), None, {})
+        said = replay_evaluation(recorded(one, {"step.name": "drop"}), None, known())
         assert (said.kind, said.actual) == (DivergenceKind.RULE, "")
 
 
