@@ -9,7 +9,6 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from spine.contracts import enums as e
-from spine.contracts import enums_replay as r
 from spine.contracts.errors import ErrorCode
 from spine.contracts.runs import EvaluationOfLimit, RunGrouping, RunOrder
 from spine.contracts.signals import FeedbackKind
@@ -292,13 +291,13 @@ describe(
     LOG="The tenant's log.",
 )
 describe(
-    r.ReplayBehavior,
+    e.ReplayBehavior,
     EXECUTE="Execute it.",
     SKIP="Answer with what was recorded.",
     CHECK="Execute it and compare with what was recorded.",
 )
 describe(
-    r.ReplayOutcome,
+    e.ReplayOutcome,
     MATCHED="It was compared, and is equal.",
     MISMATCHED="It differs.",
     EXECUTED="It was executed, and not compared.",
@@ -309,13 +308,13 @@ describe(
     UNREPLAYABLE="What is recorded of it does not suffice; the reason says what is missing.",
 )
 describe(
-    r.ReplayVerdict,
+    e.ReplayVerdict,
     MATCHED="Everything was compared, and is equal.",
     PARTIAL="Nothing differs, but not everything was compared.",
     DIVERGED="Something differs.",
 )
 describe(
-    r.DivergenceKind,
+    e.DivergenceKind,
     RECORD="What is stored is not what was chained.",
     OUTPUT="A step gives another output.",
     RULE="The rule's text.",
@@ -324,7 +323,7 @@ describe(
     OUTCOME="The same facts give another outcome or reason.",
 )
 describe(
-    r.DecisionKind,
+    e.DecisionKind,
     EVALUATION="What a rule said.",
     BREACH="A limit that was reached, or is no longer.",
     DECISION="What followed from one of these.",

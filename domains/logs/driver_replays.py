@@ -15,8 +15,7 @@ from domains.logs.driver import RUN_KEYS, TENANT
 from domains.logs.tables import replay_mismatches as mismatches
 from domains.logs.tables import replays, run_steps, step_payloads
 from spine.contracts.actors import Actor
-from spine.contracts.enums import ActorKind
-from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior, ReplayVerdict
+from spine.contracts.enums import ActorKind, DivergenceKind, ReplayBehavior, ReplayVerdict
 from spine.contracts.ports import PayloadSizes, Ranked
 from spine.contracts.replays import Divergence, Replay, ReplayedDecision, ReplayedStep, ReplayFilter, ReplayMismatch
 from spine.contracts.statements import InsertRows, Read, Row

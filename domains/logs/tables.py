@@ -10,8 +10,18 @@ The log: a fact's leaf waits in `log_pending` from the fact's own transaction on
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import UUID
 
-from spine.contracts.enums import ActorKind, AuditEntityType, LeafKind, ProviderType, RefusalKind, StepKind, StepStatus
-from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior, ReplayVerdict
+from spine.contracts.enums import (
+    ActorKind,
+    AuditEntityType,
+    DivergenceKind,
+    LeafKind,
+    ProviderType,
+    RefusalKind,
+    ReplayBehavior,
+    ReplayVerdict,
+    StepKind,
+    StepStatus,
+)
 from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 traces = Table(

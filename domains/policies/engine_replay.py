@@ -13,8 +13,7 @@ from msgspec import structs
 
 from domains.policies.conditions import ENGINE, compile_condition
 from domains.policies.engine import PAYLOAD_FACTS, SCOPE_FACTS, is_cut, judge, rule_digest, shown_fact
-from spine.contracts.enums import EvaluationOutcome, RulePhase
-from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome
+from spine.contracts.enums import DivergenceKind, EvaluationOutcome, ReplayOutcome, RulePhase
 from spine.contracts.errors import ConditionInvalid
 from spine.contracts.governance import CreatePolicyRule
 from spine.contracts.policy_facts import FACTS, FactType, FactValue

@@ -10,7 +10,7 @@ from schema.contract import contract_type
 from schema.inputs import contract_input, optional, optional_id, required, required_id
 from schema.relay import Connection, Node
 from spine.contracts import replays
-from spine.contracts.enums_replay import ReplayBehavior, ReplayVerdict
+from spine.contracts.enums import ReplayBehavior, ReplayVerdict
 
 if TYPE_CHECKING:
     from schema.activity.run import Run

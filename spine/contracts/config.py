@@ -10,8 +10,8 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     """Settings that decide behaviour inside operations; everything else stays at the edge.
 
     `key_pepper` is never in the database, `stalled_after_s` is the silence after which a live run is STALLED. A key has
-    at most `points_per_key` points, and gets `points_per_second` back. `log` signs the tenants' logs. `executors` are the
-    skills that a replay can execute here.
+    at most `points_per_key` points, and gets `points_per_second` back. `log` signs the tenants' logs. A replay can
+    execute the skills of `executors`.
     """
 
     key_pepper: bytes

@@ -10,6 +10,12 @@ from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa
 from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LogFaultKind as LogFaultKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import VerificationStatus as VerificationStatus  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import DecisionKind as DecisionKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import DivergenceKind as DivergenceKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import ReplayBehavior as ReplayBehavior  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import ReplayOutcome as ReplayOutcome  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import ReplayVerdict as ReplayVerdict  # noqa: PLC0414 - handed on
+from spine.contracts.enums_replay import ReservationState as ReservationState  # noqa: PLC0414 - handed on
 
 
 class ActorKind(StrEnum):

@@ -1,4 +1,4 @@
-"""The closed sets of replay, under the rules of `spine.contracts.enums`."""
+"""The closed sets of replay; `spine.contracts.enums` hands them on."""
 
 from enum import StrEnum
 

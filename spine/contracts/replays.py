@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from spine.contracts.actors import Actor
-from spine.contracts.enums_replay import (
+from spine.contracts.enums import (
     DecisionKind,
     DivergenceKind,
     ReplayBehavior,

@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import and_, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import INTERVAL, insert
 
-from spine.contracts.enums_replay import ReservationState
+from spine.contracts.enums import ReservationState
 from spine.contracts.errors import Conflict, IdempotencyConflict
 from spine.contracts.replays import FinishExecution, Reservation, ReserveExecution
 from spine.contracts.statements import Read, Row, Write

@@ -6,8 +6,7 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import UUID
 
-from spine.contracts.enums import ChangeKind, Topic
-from spine.contracts.enums_replay import ReservationState
+from spine.contracts.enums import ChangeKind, ReservationState, Topic
 from spine.storage.base import metadata, one_of, tenant_id, timestamp
 
 idempotency_keys = Table(

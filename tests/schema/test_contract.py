@@ -28,7 +28,7 @@ from schema.contract import CONTRACT_TYPES, public_fields
 from schema.enums import ENUMS
 from schema.export import SCHEMA_FILE, sdl
 from schema.relay import Node
-from spine.contracts import enums, enums_replay, errors, evidence, proof, runs, signals
+from spine.contracts import enums, errors, evidence, proof, runs, signals
 
 SCHEMA = build_schema()
 CORE: GraphQLSchema = SCHEMA._schema
@@ -141,7 +141,7 @@ class TestEnums:
     def test_every_enum_of_the_contracts_is_shown_with_the_same_values(self) -> None:
         declared = {
             name: one
-            for module in (enums, enums_replay, runs, signals, errors)
+            for module in (enums, runs, signals, errors)
             for name, one in inspect.getmembers(module, inspect.isclass)
             if issubclass(one, StrEnum) and one is not StrEnum
         }

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from spine.contracts.enums import LimitLevel
-from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome
+from spine.contracts.enums import DivergenceKind, LimitLevel, ReplayOutcome
 from spine.contracts.ports.governance import ActiveRule, Subject
 from spine.contracts.records import EvaluationRecord
 from spine.contracts.statements import Read

@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct, structs
 
-from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior, ReplayOutcome, ReservationState
+from spine.contracts.enums import DivergenceKind, ReplayBehavior, ReplayOutcome, ReservationState
 from spine.contracts.errors import Conflict, ValidationFailed
 from spine.contracts.executors import Executor, Executors
 from spine.contracts.replays import (

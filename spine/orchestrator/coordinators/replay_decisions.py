@@ -9,8 +9,16 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, LimitLevel, RulePhase
-from spine.contracts.enums_replay import DecisionKind, DivergenceKind, ReplayOutcome
+from spine.contracts.enums import (
+    DecisionKind,
+    DecisionOutcome,
+    DecisionType,
+    DivergenceKind,
+    EvaluationOutcome,
+    LimitLevel,
+    ReplayOutcome,
+    RulePhase,
+)
 from spine.contracts.ports import ActiveRule, BreachReplay, Remade, RuleReplay, RunRow, Subject
 from spine.contracts.records import (
     BreachRecord,

@@ -13,8 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from spine.contracts.enums import OperationKind, Permission
-from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior
+from spine.contracts.enums import DivergenceKind, OperationKind, Permission, ReplayBehavior
 from spine.contracts.errors import Conflict, NotFound, TooLarge, Unavailable, Unreadable, ValidationFailed
 from spine.contracts.operations import Operation
 from spine.contracts.ports import RunRow

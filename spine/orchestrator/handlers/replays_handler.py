@@ -5,8 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from domains.logs import driver_replays as driver
-from spine.contracts.enums import AuditEntityType, OperationKind, Permission
-from spine.contracts.enums_replay import ReplayOutcome, ReplayVerdict
+from spine.contracts.enums import AuditEntityType, OperationKind, Permission, ReplayOutcome, ReplayVerdict
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
 from spine.contracts.paging import NestedPage, Page

@@ -10,8 +10,15 @@ from msgspec import structs
 from domains.policies.conditions import ENGINE
 from domains.policies.engine import judge, rule_digest
 from domains.policies.engine_replay import replay_allowed, replay_evaluation
-from spine.contracts.enums import Consequence, EvaluationOutcome, RuleMode, RulePhase, Scope
-from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome
+from spine.contracts.enums import (
+    Consequence,
+    DivergenceKind,
+    EvaluationOutcome,
+    ReplayOutcome,
+    RuleMode,
+    RulePhase,
+    Scope,
+)
 from spine.contracts.governance import CreatePolicyRule
 from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import ActiveRule, Subject

@@ -5,8 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from spine.contracts.enums import Consequence, LimitType, RuleMode, StepKind
-from spine.contracts.enums_replay import ReplayBehavior
+from spine.contracts.enums import Consequence, LimitType, ReplayBehavior, RuleMode, StepKind
 from spine.contracts.errors import HocError
 from spine.contracts.replays import (
     ReplayRun,

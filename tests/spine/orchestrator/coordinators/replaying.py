@@ -9,8 +9,7 @@ from msgspec import Struct, structs
 
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
-from spine.contracts.enums import OperationKind, Permission
-from spine.contracts.enums_replay import ReplayBehavior
+from spine.contracts.enums import OperationKind, Permission, ReplayBehavior
 from spine.contracts.executors import Executor, Executors
 from spine.contracts.operations import Operation
 from spine.contracts.replays import StepToReplay

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
-from spine.contracts.enums_replay import DivergenceKind, ReplayBehavior, ReplayOutcome
+from spine.contracts.enums import DivergenceKind, ReplayBehavior, ReplayOutcome
 from spine.contracts.errors import Conflict, CoordinatorMisuse, ErrorCode, HocError, UndeclaredDependency
 from spine.contracts.replays import Divergence, FinishExecution, Reservation, ReserveExecution
 from spine.orchestrator.coordinators import replay_coordinator

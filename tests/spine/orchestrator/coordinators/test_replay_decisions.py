@@ -8,7 +8,7 @@ from msgspec import structs
 
 from domains.policies import engine_replay
 from domains.policies.conditions import ENGINE
-from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome
+from spine.contracts.enums import DivergenceKind, ReplayOutcome
 from spine.contracts.records import EvaluationRecord
 from spine.services.proof.hashing import evidence_genesis, evidence_hash
 from tests.spine.orchestrator.coordinators.replayed_runs import (

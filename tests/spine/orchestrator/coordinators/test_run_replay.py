@@ -11,8 +11,7 @@ from msgspec import structs
 from spine.authority.rbac import permissions_of
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
-from spine.contracts.enums import Permission, Role
-from spine.contracts.enums_replay import DivergenceKind, ReplayOutcome, ReplayVerdict
+from spine.contracts.enums import DivergenceKind, Permission, ReplayOutcome, ReplayVerdict, Role
 from spine.contracts.errors import ErrorCode, HocError
 from spine.contracts.executors import Executor, Executors
 from spine.contracts.ledger import AuditFilter, ListAuditEntries
