@@ -65,7 +65,7 @@ async def replay_material(ctx: ReadContext, request: ReplayRun) -> ReplayMateria
     """The run's steps as they are to be replayed, and its decisions as they come out; in one snapshot."""
     within_dispatch("RunReplayCoordinator")
     await _check_size(ctx, request.run_key)
-    stored = await _recorded(ctx, request.run_key)
+    stored = await recorded_run(ctx, request.run_key)
     named = {one.span_id: one.behavior for one in request.steps}
     unknown = named.keys() - {step.span_id for step in stored.steps}
     if unknown:
@@ -73,7 +73,7 @@ async def replay_material(ctx: ReadContext, request: ReplayRun) -> ReplayMateria
     rules = ctx.bridge("policies").rule_replay_capability()
     breaches = ctx.bridge("controls").breach_replay_capability()
     return ReplayMaterial(
-        steps=tuple(_to_replay(stored, step, request, named) for step in stored.steps),
+        steps=tuple(step_to_replay(stored, step, request, named) for step in stored.steps),
         decisions=replay_decisions(stored, rules, breaches),
     )
 
@@ -90,7 +90,7 @@ async def _check_size(ctx: ReadContext, run_key: UUID) -> None:
         raise TooLarge("the size of the run's payloads, in bytes,", MOST_PAYLOAD)
 
 
-async def _recorded(ctx: ReadContext, run_key: UUID) -> RecordedRun:
+async def recorded_run(ctx: ReadContext, run_key: UUID) -> RecordedRun:
     """The run as it is stored; Unreadable when a row holds what no writer of ours can have written."""
     store = ctx.bridge("logs").traces_store_capability()
     policies = ctx.bridge("policies").policy_evaluations_capability()
@@ -145,9 +145,10 @@ def _started(placed: Sequence[tuple[Any, StepRecord | None]]) -> list[StepRecord
     return sorted((step for _, step in placed if step is not None), key=lambda step: (step.started_ns, step.span_id))
 
 
-def _to_replay(
+def step_to_replay(
     stored: RecordedRun, step: StepRecord, request: ReplayRun, named: Mapping[str, ReplayBehavior]
 ) -> StepToReplay:
+    """A stored step with what is to be done with it; `named` are those, by span, of which something else is said."""
     place: StepPlace = (step.trace_id, step.step_index)
     payload = stored.payloads.get(place)
     return StepToReplay(
