@@ -31,7 +31,8 @@ class Divergence(Struct, frozen=True, gc=False, kw_only=True):
 class StepToReplay(Struct, frozen=True, kw_only=True):
     """A recorded step and what is to be done with it.
 
-    `redacted` says that its content was erased; `altered` is where the record itself is no longer what was chained.
+    `input_digest` stands for its input in what makes two executions under one key the same. `redacted` says that its
+    content was erased; `altered` is where the record itself is no longer what was chained.
     """
 
     step_index: int
@@ -40,6 +41,7 @@ class StepToReplay(Struct, frozen=True, kw_only=True):
     behavior: ReplayBehavior
     idempotency_key: str | None
     input: bytes | None
+    input_digest: bytes | None
     output: bytes | None
     redacted: bool = False
     altered: Divergence | None = None

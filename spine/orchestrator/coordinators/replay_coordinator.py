@@ -158,8 +158,8 @@ async def _run(step: StepToReplay, executor: Executor) -> Executed:
 
 
 def request_digest(step: StepToReplay) -> bytes:
-    """What makes two executions under one key the same: the skill and its exact input."""
-    return digest(step.skill_name.encode() + b"\0" + (b"" if step.input is None else b"1" + step.input))
+    """What makes two executions under one key the same: the skill and its input, by the digest that is recorded."""
+    return digest(step.skill_name.encode(errors="surrogatepass") + b"\0" + (step.input_digest or b""))
 
 
 def _judged(step: StepToReplay, done: Executed) -> ReplayedStep:

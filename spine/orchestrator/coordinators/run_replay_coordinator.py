@@ -158,6 +158,7 @@ def step_to_replay(
         behavior=named.get(step.span_id, request.behavior),
         idempotency_key=step_key(request, step),
         input=None if payload is None else payload.input,
+        input_digest=step.input_digest,
         output=None if payload is None else payload.output,
         altered=_altered(step, payload),
     )

@@ -1,6 +1,7 @@
 """A registry with a SEQUENCE operation of a test's own, through which steps are enforced with the test's executors."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -86,6 +87,7 @@ STEP = StepToReplay(
     behavior=ReplayBehavior.CHECK,
     idempotency_key=None,
     input=b'{"seat": "1A"}',
+    input_digest=hashlib.sha256(b'{"seat": "1A"}').digest(),
     output=b'{"sold":1}',
 )
 

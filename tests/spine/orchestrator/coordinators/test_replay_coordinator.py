@@ -161,14 +161,14 @@ class TestCheck:
 class TestAKey:
     async def test_stands_for_one_request(self, enforce: Enforce, skill: Skill) -> None:
         await enforce(a_step(EXECUTE, "k"))
-        for other in ({"input": b"other"}, {"input": None}, {"input": b""}):
+        for other in ({"input_digest": b"other"}, {"input_digest": None}):
             error = await refusal(enforce, a_step(EXECUTE, "k", **other))
             assert (error.code, error.field) == (ErrorCode.IDEMPOTENCY_CONFLICT, "idempotencyKey")
         assert skill.executed == 1
 
     async def test_of_another_tenant_is_another_key(self, enforce: Enforce, skill: Skill, other: Principal) -> None:
         await enforce(a_step(EXECUTE, "k"))
-        assert (await the_only(enforce, a_step(EXECUTE, "k", input=b"other"), by=other))[1] is False
+        assert (await the_only(enforce, a_step(EXECUTE, "k", input_digest=b"other"), by=other))[1] is False
         assert skill.executed == 2
 
     async def test_is_executed_once_by_eight_workers(self, runtime: Runtime, principal: Principal) -> None:
