@@ -370,6 +370,51 @@ describe(
     RESTORED="It is shown again.",
 )
 describe(
+    e.EvidenceClass,
+    ENVIRONMENT="Where the run was made: service, SDK, host, deployment.",
+    ACTIVITY="What was done: its trace, its steps, and what each model call used.",
+    PROVIDER="Who answered each model call.",
+    POLICY="What rules said of it.",
+    INTEGRITY="The seal over its record.",
+)
+describe(
+    e.CaptureStatus,
+    COMPLETE="Everything that is expected was captured.",
+    PARTIAL="Some of it was captured.",
+    MISSING="Nothing of it was captured.",
+    NOT_APPLICABLE="Nothing of it is expected of this run.",
+    PENDING="It cannot be there before the run ends.",
+    FORBIDDEN="This key may not read it, and so it counts neither way.",
+)
+describe(
+    e.CaptureGrade,
+    PASS="At least 80 % of what is expected was captured, and everything that is required.",  # noqa: S106 - a grade
+    WARN="At least 50 %, or capturing has failed at some time.",
+    FAIL="Less, or something required is missing, or a failure is permanent.",
+)
+describe(
+    e.CaptureState,
+    PENDING="No seal covers all of it yet.",
+    SEALED="The run's latest seal covers every step and every evidence record.",
+)
+describe(
+    e.CaptureFailureReason,
+    CAPTURE_FAILED="Something unexpected failed.",
+    CONTEXT_INVALID="It came without the context of the run.",
+    DATABASE_ERROR="The database did not answer in time.",
+)
+describe(
+    e.CaptureResolution,
+    TRANSIENT="Sending it again may succeed.",
+    PERMANENT="Sending it again fails again.",
+    SUPERSEDED="What was to be captured has been captured since.",
+)
+describe(
+    e.EnvironmentSource,
+    RUN="With the run itself.",
+    CAPTURE="By captureEnvironment, afterwards.",
+)
+describe(
     ErrorCode,
     NOT_FOUND="There is no such object.",
     UNAUTHENTICATED="No valid key was presented.",
@@ -378,6 +423,7 @@ describe(
     VALIDATION="The input is wrong.",
     RUN_VALIDATION_FAILURE="A run breaks an attribution rule.",
     CONDITION_INVALID="A policy condition does not compile.",
+    EVIDENCE_CONTEXT_INVALID="Evidence names another trace than the run's own.",
     TOO_LARGE="A body, a batch or a text is over its limit.",
     CONFLICT="The object's state, or an idempotency key used with another body, forbids it.",
     IDEMPOTENCY_CONFLICT="The idempotency key stands for another request.",

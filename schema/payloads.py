@@ -22,7 +22,7 @@ class Payload:
 
 @strawberry.type(description="A run that was reported on.")
 class RunPayload(Payload):
-    """Of startRun, appendSteps and completeRun."""
+    """Of startRun, appendSteps, completeRun and captureEnvironment."""
 
     run: Run | None = strawberry.field(
         description="The run as it is now; null when nothing was written, or when the key may not read runs."

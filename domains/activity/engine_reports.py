@@ -5,7 +5,7 @@ R7: identity never changes (no mutation can). R8: an invalid run is refused, nev
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import structs
 from domains.activity.engine import run_of
 from domains.activity.genai import MAX_TOKENS
 from domains.activity.semconv import provider_type
+from spine.contracts.capture import EnvironmentInput
 from spine.contracts.enums import (
     ActorKind,
     ProviderType,
@@ -28,8 +29,9 @@ from spine.contracts.errors import RunValidationFailed, TooLarge, ValidationFail
 from spine.contracts.ports import RunRow
 from spine.contracts.runs import AppendSteps, CompleteRun, StartRun, StepInput
 from spine.contracts.spans import SpanFacts
-from spine.services.canonical_json import digest
+from spine.services.canonical_json import digest, json_text
 from spine.services.clock import to_ns
+from spine.services.environment import check_environment
 from spine.services.instants import check_instant
 
 MAX_GOAL = 10_000
@@ -63,6 +65,7 @@ def check_start(request: StartRun) -> None:
     if request.origin_system_id in FORBIDDEN_ORIGINS:
         raise RunValidationFailed("ATTR_ORIGIN_SYSTEM_MISSING", "a run names its origin", field="originSystemId")
     _check_key(request.idempotency_key)
+    check_environment(request.environment, "environment")
     _check_time(request.started_at, "startedAt")
     if not request.project_id:
         raise ValidationFailed("a run names its project", field="projectId")
@@ -160,12 +163,19 @@ def started_run(request: StartRun, parent: RunRow | None, now: datetime) -> RunR
         source=RunSource.SDK,
         is_synthetic=request.is_synthetic,
         goal=request.goal,
+        attributes=_attributes(request.environment),
         status=RunStatus.RUNNING,
         state=RunState.LIVE,
         termination_reason=None,
         completed_ns=None,
         last_seen_ns=max(to_ns(now), started_ns),
     )
+
+
+def _attributes(environment: Sequence[EnvironmentInput]) -> bytes:
+    """The run's attributes as a span of telemetry would leave them, so that its environment is sealed as theirs is."""
+    resource = {one.name: one.value for one in environment}
+    return json_text({"resource": resource}).encode() if resource else b"{}"
 
 
 def completed_run(run: RunRow, request: CompleteRun, now: datetime) -> RunRow:

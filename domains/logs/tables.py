@@ -7,13 +7,28 @@ The log: a fact's leaf waits in `log_pending` from the fact's own transaction on
 `log_heads` is the row that it locks; `log_nodes` are the tree's perfect subtrees above the leaves.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import UUID
 
 from spine.contracts.enums import (
     ActorKind,
     AuditEntityType,
+    CaptureFailureReason,
+    CaptureResolution,
     DivergenceKind,
+    EvidenceClass,
     LeafKind,
     ProviderType,
     RefusalKind,
@@ -125,6 +140,38 @@ span_refusals = Table(
     Column("body", LargeBinary),
     timestamp("refused_at"),
     Index("ix_span_refusals_trace", "tenant_id", "trace_id", "span_id"),
+    info={"append_only": True},
+)
+
+environment_evidence = Table(
+    "environment_evidence",
+    metadata,
+    tenant_id(),
+    Column("run_id", UUID(as_uuid=True), primary_key=True),
+    Column("evidence_index", Integer, primary_key=True, autoincrement=False),
+    Column("id", UUID(as_uuid=True), nullable=False),
+    Column("trace_id", Text, nullable=False),
+    Column("attributes", Text, nullable=False),
+    timestamp("captured_at"),
+    Column("evidence_hash", LargeBinary, nullable=False),
+    info={"append_only": True},
+)
+
+capture_failures = Table(
+    "capture_failures",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("trace_id", Text, nullable=False),
+    *one_of("evidence_class", EvidenceClass),
+    *one_of("reason", CaptureFailureReason),
+    *one_of("resolution", CaptureResolution),
+    Column("message", Text, nullable=False),
+    Column("span_ids", ARRAY(Text), nullable=False),
+    Column("request_id", Text, nullable=False),
+    timestamp("failed_at"),
+    Index("ix_capture_failures_run", "tenant_id", "run_id", "failed_at"),
     info={"append_only": True},
 )
 

@@ -155,6 +155,13 @@ SETTLED_OUTCOMES: Final = (
     .distinct()
 )
 
+TALLIES: Final = (
+    select(evaluations.c.run_id, evaluations.c.outcome, cast(func.sum(evaluations.c["count"]), BigInteger))
+    .where(_of_runs(evaluations))
+    .group_by(evaluations.c.run_id, evaluations.c.outcome)
+    .order_by(evaluations.c.run_id, evaluations.c.outcome)
+)
+
 
 def evaluations_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[PolicyEvaluationSummary]]:
     """Newest first per run; ALLOW summed per rule version, of RUN_END evaluations only each rule's latest."""
@@ -174,6 +181,11 @@ def evaluation_records(run_keys: Sequence[UUID], most: int) -> Read[EvaluationRe
 def decision_records(run_keys: Sequence[UUID], most: int) -> Read[DecisionRecord]:
     """Every stored decision, at most `most` a run."""
     return Read(DECISION_RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: DecisionRecord(*row))
+
+
+def outcome_tallies(run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome, int]]:
+    """How often rules said each outcome of each run."""
+    return Read(TALLIES, {"run_keys": list(run_keys)}, lambda row: (row[0], OUTCOMES[row[1]], row[2]))
 
 
 def final_outcomes(run_keys: Sequence[UUID]) -> Read[EvaluationRecord]:

@@ -6,7 +6,7 @@ import strawberry
 
 from resolvers.context import Info
 from resolvers.mutation.changes import change, shown
-from schema.activity.inputs import AppendStepsInput, CompleteRunInput, StartRunInput
+from schema.activity.inputs import AppendStepsInput, CaptureEnvironmentInput, CompleteRunInput, StartRunInput
 from schema.activity.signal import ChangeSignalInput, SuppressSignalInput
 from schema.errors import user_error
 from schema.fields import field
@@ -17,6 +17,9 @@ from spine.contracts.errors import PolicyDenied
 Started = Annotated[StartRunInput, strawberry.argument(name="input", description="The run.")]
 Appended = Annotated[AppendStepsInput, strawberry.argument(name="input", description="The run and its steps.")]
 Completed = Annotated[CompleteRunInput, strawberry.argument(name="input", description="The run and how it ended.")]
+Captured = Annotated[
+    CaptureEnvironmentInput, strawberry.argument(name="input", description="The run and its environment.")
+]
 Feedback = Annotated[ChangeSignalInput, strawberry.argument(name="input", description="The signal.")]
 Suppression = Annotated[
     SuppressSignalInput, strawberry.argument(name="input", description="The signal, until when, and why.")
@@ -56,6 +59,16 @@ class ActivityMutation:
     async def complete_run(self, info: Info, given: Completed) -> Any:
         """Complete a run."""
         return await _run(info, "activity.complete_run", given)
+
+    @field(
+        "Add to what is known of the environment in which a run was made; a run that has ended is sealed anew.",
+        RunPayload,
+        "logs.capture",
+        "activity.runs_by_key",
+    )
+    async def capture_environment(self, info: Info, given: Captured) -> Any:
+        """Capture a run's environment."""
+        return await _run(info, "logs.capture", given)
 
     @field("Say that a signal has been seen.", SignalPayload, "activity.acknowledge_signal", "activity.signals_by_key")
     async def acknowledge_signal(self, info: Info, given: Feedback) -> Any:

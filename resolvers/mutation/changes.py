@@ -15,6 +15,7 @@ EXPECTED = frozenset(
         ErrorCode.VALIDATION,
         ErrorCode.RUN_VALIDATION_FAILURE,
         ErrorCode.CONDITION_INVALID,
+        ErrorCode.EVIDENCE_CONTEXT_INVALID,
         ErrorCode.TOO_LARGE,
         ErrorCode.CONFLICT,
         ErrorCode.IDEMPOTENCY_CONFLICT,

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from schema.inputs import contract_input, optional, optional_id, required, required_id
-from spine.contracts import actors, runs
+from spine.contracts import actors, capture, runs
 from spine.contracts.enums import (
     ActorKind,
     EvidenceHealth,
@@ -55,6 +55,14 @@ class ActorInput:
     name: str | None = optional("A name for people.")
 
 
+@contract_input(capture.EnvironmentInput, name="EnvironmentInput")
+class EnvironmentInput:
+    """One attribute of the environment in which a run is made."""
+
+    name: str = required("Its OpenTelemetry name, such as service.version or host.name.")
+    value: str = required("Its value as text.")
+
+
 @contract_input(runs.StartRun, name="StartRunInput")
 class StartRunInput:
     """Report that a run begins: agent, actor and origin are mandatory, a HUMAN has an id, others have none."""
@@ -73,6 +81,7 @@ class StartRunInput:
     trace_id: str | None = optional("The trace that holds its steps, 32 hex characters; a new one when absent.")
     is_synthetic: bool | None = optional("Whether a scenario injects it.")
     started_at: datetime | None = optional("When it started; now when absent.")
+    environment: list[EnvironmentInput] | None = optional("Where it is made: the resource, as OpenTelemetry names it.")
 
 
 @contract_input(runs.StepInput, name="StepInput")
@@ -116,3 +125,13 @@ class CompleteRunInput:
     error_message: str | None = optional("The failure's text.")
     termination_reason: TerminationReason | None = optional("Why it ended.")
     completed_at: datetime | None = optional("When it ended; now when absent.")
+
+
+@contract_input(capture.CaptureEnvironment, name="CaptureEnvironmentInput")
+class CaptureEnvironmentInput:
+    """Add to what is known of the environment in which a run was made. What is known already never changes."""
+
+    idempotency_key: str = required("Makes it safe to send this twice; with another body it is a CONFLICT.")
+    run_id: strawberry.ID = required_id("run_key", "Run", "The run.")
+    trace_id: str = required("The run's own traceId: without its context there is no evidence.")
+    attributes: list[EnvironmentInput] = required("What is to be added, 1 to 64 attributes.")

@@ -6,6 +6,7 @@ import strawberry
 
 from schema.account import actor as _actor  # noqa: F401 - a run holds an actor
 from schema.activity import policy_context as _policy_context  # noqa: F401 - and its governing limit
+from schema.activity.capture import RunCapture, capture_rows
 from schema.activity.evidence import RunEvidence, evidence_rows
 from schema.activity.proof import RunProof, proof_arguments, proof_parts
 from schema.batched import batched, batched_list
@@ -42,6 +43,13 @@ class Run(Node):
         arguments=proof_arguments(),
         fills=("traces", "steps", "payloads", "inclusion", "whole"),
         look_ahead=proof_parts,
+    )
+    capture: RunCapture | None = batched(
+        "logs.run_capture",
+        key="key",
+        description="What was captured of it in five classes of evidence, what is missing, and how complete that is.",
+        fills=("calls", "failures"),
+        look_ahead=capture_rows,
     )
     signals: Connection[Annotated["Signal", strawberry.lazy("schema.activity.signal")]] | None = batched_list(
         "activity.signals_for_runs",

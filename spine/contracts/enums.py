@@ -5,6 +5,13 @@ Names are those of the system the seed describes; its lower-case values are uppe
 
 from enum import StrEnum
 
+from spine.contracts.enums_capture import CaptureFailureReason as CaptureFailureReason  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import CaptureGrade as CaptureGrade  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import CaptureResolution as CaptureResolution  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import CaptureState as CaptureState  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import CaptureStatus as CaptureStatus  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import EnvironmentSource as EnvironmentSource  # noqa: PLC0414 - handed on
+from spine.contracts.enums_capture import EvidenceClass as EvidenceClass  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import BreakKind as BreakKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on

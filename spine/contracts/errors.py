@@ -7,7 +7,8 @@ HocError
 ├── Forbidden                the principal lacks the operation's permission
 ├── ValidationFailed         the input itself is wrong; `field` says where
 │   ├── RunValidationFailed  an attribution rule R1-R8 is broken; `reason` is its ATTR_ code
-│   └── ConditionInvalid     a policy condition does not compile; has line and column
+│   ├── ConditionInvalid     a policy condition does not compile; has line and column
+│   └── EvidenceContextInvalid  evidence came without the run's own trace: no context, no evidence
 ├── TooLarge                 a body, a batch or a text is over its limit
 ├── Conflict                 the state, or an idempotency key used with another body, forbids it
 │   └── IdempotencyConflict  the key of an execution stands for another request
@@ -41,6 +42,7 @@ class ErrorCode(StrEnum):
     VALIDATION = "VALIDATION"
     RUN_VALIDATION_FAILURE = "RUN_VALIDATION_FAILURE"
     CONDITION_INVALID = "CONDITION_INVALID"
+    EVIDENCE_CONTEXT_INVALID = "EVIDENCE_CONTEXT_INVALID"
     TOO_LARGE = "TOO_LARGE"
     CONFLICT = "CONFLICT"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
@@ -135,6 +137,15 @@ class ConditionInvalid(ValidationFailed):
         super().__init__(f"{line}:{column}: {message}", field=field)
         self.line = line
         self.column = column
+
+
+class EvidenceContextInvalid(ValidationFailed):
+    """Evidence names another trace than the run's own: without its context there is no evidence."""
+
+    code = ErrorCode.EVIDENCE_CONTEXT_INVALID
+
+    def __init__(self, *, field: str = "trace_id") -> None:
+        super().__init__("evidence is captured in the run's own trace, and this is another", field=field)
 
 
 class TooLarge(HocError):

@@ -29,8 +29,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     A `batch_key` names the request field that holds the keys: such an operation returns a mapping from each key it
     found to its value. An `idempotent` WRITE remembers its answer under the request's `idempotency_key`. A WRITE
     `for_own_key` needs no permission: it keeps the books of the key that asks, which it takes from the principal alone.
-    `measure` counts for operators what a result says, after the commit. A SEQUENCE `dispatches` other operations, these
-    and no others, each in a transaction of its own, and holds none while it works between them.
+    `measure` counts for operators what a result says, after the commit. `on_failure(ctx, request, error)` keeps what a
+    failed WRITE leaves to be told, in a transaction of its own: that of the handler was rolled back. A SEQUENCE
+    `dispatches` other operations, these and no others, each in a transaction of its own, and holds none while it works
+    between them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     after: tuple[Invariant, ...] = ()
     measure: Callable[[Any], None] | None = None
     dispatches: tuple[str, ...] = ()
+    on_failure: Callable[[Any, Any, HocError], Awaitable[None]] | None = None
 
 
 class OperationResult(Struct, Generic[T], frozen=True):

@@ -123,7 +123,22 @@ class DecisionRecord(Struct, frozen=True, gc=False):
     evidence_hash: bytes
 
 
-EvidenceRecord = EvaluationRecord | BreachRecord | DecisionRecord
+class EnvironmentRecord(Struct, frozen=True, gc=False):
+    """Attributes of a run's environment that were captured after the run had begun; a link of its evidence chain.
+
+    `attributes` is sorted-key JSON, names to texts.
+    """
+
+    run_key: UUID
+    evidence_index: int
+    id: UUID
+    trace_id: str
+    attributes: str
+    captured_at: datetime
+    evidence_hash: bytes
+
+
+EvidenceRecord = EvaluationRecord | BreachRecord | DecisionRecord | EnvironmentRecord
 
 
 class SealRecord(Struct, frozen=True, gc=False):

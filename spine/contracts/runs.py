@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from spine.contracts.actors import Actor
+from spine.contracts.capture import EnvironmentInput
 from spine.contracts.enums import (
     CostStatus,
     EvidenceHealth,
@@ -228,6 +229,7 @@ class StartRun(Struct, frozen=True, kw_only=True):
     trace_id: str | None = None
     is_synthetic: bool = False
     started_at: datetime | None = None
+    environment: tuple[EnvironmentInput, ...] = ()
 
 
 class StepInput(Struct, frozen=True, kw_only=True):

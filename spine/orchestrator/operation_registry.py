@@ -145,8 +145,25 @@ class OperationRegistry:
         except MisuseError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a typed answer
-            return await self._refuse(name, answer_to(error, name, request_id), principal, request_id)
+            answer = answer_to(error, name, request_id)
+            if operation.on_failure is not None and principal is not None:
+                await self._keep_failure(operation, request, principal, request_id, answer)
+            return await self._refuse(name, answer, principal, request_id)
         return OperationResult(name, value, None)
+
+    async def _keep_failure(
+        self, operation: Operation, request: Any, principal: Principal, request_id: str, error: HocError
+    ) -> None:
+        """Let the operation keep what its failure leaves to be told; that it could not goes to the log."""
+        keep: Any = operation.on_failure
+        if not isinstance(request, operation.request):
+            return
+        try:
+            with dispatching(operation.name):
+                async with self._database.write(principal.tenant_id) as writing:
+                    await keep(WriteContext(operation, principal, self._facts(request_id), writing), request, error)
+        except (HocError, DatabaseError, *UNREACHABLE) as failure:
+            log.error("failure.lost", operation=operation.name, request_id=request_id, error=repr(failure))  # noqa: TRY400
 
     async def _dispatch(
         self,

@@ -34,6 +34,7 @@ NEEDS: dict[str, Permission | None] = {
     "acknowledgeSignal": Permission.RUNS_WRITE,
     "addTrustedDocuments": Permission.DOCUMENTS_MANAGE,
     "appendSteps": Permission.RUNS_WRITE,
+    "captureEnvironment": Permission.RUNS_WRITE,
     "completeRun": Permission.RUNS_WRITE,
     "createLimit": Permission.POLICIES_WRITE,
     "createPolicyRule": Permission.POLICIES_WRITE,

@@ -54,6 +54,10 @@ LOOKUPS: Final = {
         f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}", state: LIVE }}) {{ nodes {{ id }} }} }}',
         "run the example StartRun first",
     ),
+    "$exampleTrace": Lookup(
+        f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}", state: LIVE }}) {{ nodes {{ id: traceId }} }} }}',
+        "run the example StartRun first",
+    ),
     "$exampleRule": Lookup(
         "{ policyRules(first: 100, status: ACTIVE) { nodes { id name } } }",
         "run the example CreatePolicyRule first",
@@ -105,6 +109,15 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "SuppressSignal": {"input": {"id": "$signal", "until": "$nextWeek"} | REASON},
     "ReopenSignal": {"input": {"id": "$signal"} | REASON},
     "EscalateSignal": {"input": {"id": "$signal"} | REASON},
+    "CapturedEvidence": {"id": "$run"},
+    "CaptureEnvironment": {
+        "input": {
+            "idempotencyKey": "$unique",
+            "runId": "$exampleRun",
+            "traceId": "$exampleTrace",
+            "attributes": [{"name": "deployment.environment.name", "value": "graphiql"}],
+        }
+    },
     "Node": {"id": "$run"},
     "CreatePolicyRule": {"input": RULE},
     "UpdatePolicyRule": {"input": {"id": "$exampleRule", "mode": "AUDIT"}},

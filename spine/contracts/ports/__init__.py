@@ -14,6 +14,14 @@ from spine.contracts.ports.activity import (
     SpanMapping,
     TraceFold,
 )
+from spine.contracts.ports.capture import (
+    CallCounts,
+    CaptureDriver,
+    CaptureFacts,
+    ModelCall,
+    NewCaptureFailure,
+    SealSummary,
+)
 from spine.contracts.ports.evidence import (
     IncidentsForRun,
     LimitBreaches,
@@ -66,6 +74,9 @@ __all__ = [
     "AuditLedgerRead",
     "AuditLedgerWrite",
     "BreachReplay",
+    "CallCounts",
+    "CaptureDriver",
+    "CaptureFacts",
     "DocumentPolicies",
     "FeedbackEvent",
     "IncidentCause",
@@ -77,7 +88,9 @@ __all__ = [
     "LimitReading",
     "LogReading",
     "LoggedSeal",
+    "ModelCall",
     "ModelPricing",
+    "NewCaptureFailure",
     "NewIncident",
     "NewSignal",
     "PayloadSizes",
@@ -96,6 +109,7 @@ __all__ = [
     "RunReporting",
     "RunRow",
     "RunStep",
+    "SealSummary",
     "SignalRaising",
     "SpanCost",
     "SpanMapping",

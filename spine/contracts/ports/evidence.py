@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from spine.contracts.enums import EvaluationOutcome
 from spine.contracts.evidence import DecisionSummary, IncidentSummary, LimitHitSummary, PolicyEvaluationSummary
 from spine.contracts.records import (
     BreachRecord,
@@ -40,6 +41,9 @@ class PolicyEvaluations(Protocol):
 
     def decisions_for_runs(self, run_keys: Sequence[UUID], first: int) -> Read[Ranked[DecisionSummary]]:
         """Newest first per run."""
+
+    def outcome_tallies(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome, int]]:
+        """How often rules said each outcome of each run."""
 
     def evaluation_records(self, run_keys: Sequence[UUID], most: int) -> Read[EvaluationRecord]:
         """Every stored evaluation, at most `most` a run, for recomputing the evidence chain."""

@@ -17,6 +17,7 @@ from spine.contracts.enums import (
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.log import CheckpointRecord, NodeId, PendingLeaf, PlacedLeaf
 from spine.contracts.records import (
+    EnvironmentRecord,
     SealRecord,
     StepPayload,
     StepRecord,
@@ -117,6 +118,9 @@ class TraceWriting(Protocol):
     def insert_refusals(self, refusals: Sequence[Refusal]) -> InsertRows:
         """Keep refused spans."""
 
+    def insert_environments(self, records: Sequence[EnvironmentRecord]) -> InsertRows:
+        """Append what was captured of runs' environments."""
+
     def latest_seals(self, run_keys: Sequence[UUID]) -> Read[SealRecord]:
         """The newest seal of each run."""
 
@@ -158,6 +162,9 @@ class TracesStore(Protocol):
 
     def heads(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, TraceHeadSummary]]:
         """The traces that hold steps of the runs."""
+
+    def environment_records(self, run_keys: Sequence[UUID], most: int) -> Read[EnvironmentRecord]:
+        """Every stored record of the runs' environments, at most `most` a run."""
 
 
 class FeedbackEvent(Struct, frozen=True, gc=False, kw_only=True):

@@ -1,9 +1,19 @@
-"""What logs offers to other domains: the chain's two sides, the log's read side, and the audit ledger's two sides."""
+"""What logs offers: the chain's two sides, the log's read side, the audit ledger's two sides, and evidence capture."""
 
-from domains.logs import driver, driver_inclusion, driver_ledger, driver_log, driver_proof, driver_replays
+from domains.logs import (
+    driver,
+    driver_capture,
+    driver_inclusion,
+    driver_ledger,
+    driver_log,
+    driver_proof,
+    driver_replays,
+    engine_capture,
+)
 from spine.contracts.ports import (
     AuditLedgerRead,
     AuditLedgerWrite,
+    CaptureDriver,
     LogReading,
     ReplaySizing,
     TracesStore,
@@ -23,6 +33,7 @@ class _TraceWriting:
     insert_payloads = staticmethod(driver.insert_payloads)
     insert_run_steps = staticmethod(driver.insert_run_steps)
     insert_refusals = staticmethod(driver.insert_refusals)
+    insert_environments = staticmethod(driver_capture.insert_environments)
     latest_seals = staticmethod(driver.latest_seals)
     insert_seals = staticmethod(driver.insert_seals)
 
@@ -32,6 +43,21 @@ class _TracesStore:
     seals = staticmethod(driver_proof.seals)
     payloads = staticmethod(driver_proof.payloads)
     heads = staticmethod(driver_proof.heads)
+    environment_records = staticmethod(driver_capture.environment_records)
+
+
+class _CaptureDriver:
+    environment_of = staticmethod(engine_capture.environment_of)
+    captured = staticmethod(engine_capture.captured)
+    added = staticmethod(engine_capture.added)
+    completeness = staticmethod(engine_capture.completeness)
+    missing_of = staticmethod(engine_capture.missing_of)
+    call_counts = staticmethod(driver_capture.call_counts)
+    model_calls = staticmethod(driver_capture.model_calls)
+    seal_summaries = staticmethod(driver_capture.seal_summaries)
+    failure_counts = staticmethod(driver_capture.failure_counts)
+    failures_for_runs = staticmethod(driver_capture.failures_for_runs)
+    insert_failures = staticmethod(driver_capture.insert_failures)
 
 
 class _LogReading:
@@ -78,3 +104,7 @@ class LogsBridge:
     def audit_ledger_write_capability(self) -> AuditLedgerWrite:
         """Appending to the ledger, and queueing leaves of the log."""
         return _AuditLedgerWrite()
+
+    def capture_driver_capability(self) -> CaptureDriver:
+        """Captured evidence, read, written and judged."""
+        return _CaptureDriver()

@@ -9,6 +9,7 @@ class _PolicyEvaluations:
     decisions_for_runs = staticmethod(driver_evaluations.decisions_for_runs)
     evaluation_records = staticmethod(driver_evaluations.evaluation_records)
     decision_records = staticmethod(driver_evaluations.decision_records)
+    outcome_tallies = staticmethod(driver_evaluations.outcome_tallies)
 
 
 class _RuleEvaluation:

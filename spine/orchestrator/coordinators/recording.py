@@ -33,6 +33,7 @@ from spine.contracts.ports import (
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     SealRecord,
@@ -156,6 +157,7 @@ class Recording:
         self.evaluations: list[EvaluationRecord] = []
         self.breaches: list[BreachRecord] = []
         self.decisions: list[DecisionRecord] = []
+        self.environments: list[EnvironmentRecord] = []
         self.signals: list[NewSignal] = []
         self.incidents: list[NewIncident] = []
         self.seals: list[SealRecord] = []
@@ -198,8 +200,10 @@ class Recording:
             self.evaluations.append(record)
         elif isinstance(record, BreachRecord):
             self.breaches.append(record)
-        else:
+        elif isinstance(record, DecisionRecord):
             self.decisions.append(record)
+        else:
+            self.environments.append(record)
 
     def changed_runs(self) -> list[RunRow]:
         """The runs that differ from what is stored."""
@@ -262,6 +266,7 @@ class Recording:
             (self.evaluations, lambda: rules.insert_evaluations(self.evaluations)),
             (self.decisions, lambda: rules.insert_decisions(self.decisions)),
             (self.breaches, lambda: limits.insert_breaches(self.breaches)),
+            (self.environments, lambda: traces.insert_environments(self.environments)),
             (self.seals, lambda: traces.insert_seals(self.seals)),
         )
         for rows, statement in inserts:

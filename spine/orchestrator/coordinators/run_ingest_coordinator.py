@@ -19,6 +19,7 @@ from spine.contracts.records import StepPayload
 from spine.contracts.runs import IngestOutcome, IngestSpans
 from spine.contracts.spans import RefusedSpan, SpanFacts, SpanRecord
 from spine.orchestrator.context import WriteContext, within_dispatch
+from spine.orchestrator.coordinators.evidence_capture_coordinator import keep_ingest_failure
 from spine.orchestrator.coordinators.recording import (
     CAPABILITIES,
     Recording,
@@ -252,9 +253,10 @@ OPERATIONS = (
         result=IngestOutcome,
         handler=ingest_spans,
         permission=Permission.RUNS_WRITE,
-        cross_domain_deps=("activity.span_mapping_capability", *CAPABILITIES),
+        cross_domain_deps=("activity.span_mapping_capability", "logs.capture_driver_capability", *CAPABILITIES),
         cost=10,
         summary="Take an export of spans into runs, evidence and seals.",
         measure=count_spans,
+        on_failure=keep_ingest_failure,
     ),
 )

@@ -51,12 +51,13 @@ SOURCE_KINDS = (
     BreakKind.EVIDENCE,
     BreakKind.EVIDENCE,
     BreakKind.EVIDENCE,
+    BreakKind.EVIDENCE,
     BreakKind.EDIT,
     BreakKind.PAYLOAD_TAMPERED,
 )
 
 
-EVIDENCE_SOURCES = (3, 4, 5)
+EVIDENCE_SOURCES = (3, 4, 5, 6)
 
 RUN_KEY: Callable[[Any], UUID] = attrgetter("run_key")
 
@@ -97,6 +98,7 @@ class ProofWave:
             policies.evaluation_records(keys, self._most + 1),
             policies.decision_records(keys, self._most + 1),
             self._ctx.bridge("controls").limit_breaches_capability().breach_records(keys, self._most + 1),
+            store.environment_records(keys, self._most + 1),
         ]
         if self._request.traces:
             reads.append(store.heads(keys))
@@ -139,8 +141,8 @@ class ProofWave:
         seals = _by_run(rows[1], attrgetter("seal.run_key"), attrgetter("seal.version"))
         self._places |= {key: logged[-1].leaf for key, logged in seals.items()}
         steps = _by_run(rows[2], lambda placed: placed[0].run_key, lambda placed: placed[0].position)
-        evidence = _by_run([*rows[3], *rows[4], *rows[5]], RUN_KEY, attrgetter("evidence_index"))
-        heads: dict[UUID, list[TraceHeadSummary]] = _pairs_by_run(rows[6]) if self._request.traces else {}
+        evidence = _by_run([*rows[3], *rows[4], *rows[5], *rows[6]], RUN_KEY, attrgetter("evidence_index"))
+        heads: dict[UUID, list[TraceHeadSummary]] = _pairs_by_run(rows[7]) if self._request.traces else {}
         payloads: dict[UUID, list[StepPayload]] = _pairs_by_run(rows[-1]) if self._payloads else {}
         return [
             StoredRun(
@@ -183,7 +185,7 @@ class ProofWave:
         )
 
     def _kinds(self) -> list[BreakKind]:
-        asked = (True,) * 6 + (self._request.traces, self._payloads)
+        asked = (True,) * 7 + (self._request.traces, self._payloads)
         return [kind for kind, wanted in zip(SOURCE_KINDS, asked, strict=True) if wanted]
 
 

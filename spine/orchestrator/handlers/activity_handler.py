@@ -23,6 +23,7 @@ from spine.contracts.runs import (
     StartRun,
 )
 from spine.orchestrator.context import ReadContext, StreamContext
+from spine.orchestrator.coordinators.evidence_capture_coordinator import keep_steps_failure
 from spine.orchestrator.coordinators.recording import CAPABILITIES
 from spine.orchestrator.coordinators.run_lifecycle_coordinator import append_steps, complete_run, start_run
 from spine.orchestrator.handlers.events_handler import check_follow
@@ -217,11 +218,12 @@ OPERATIONS = (
         result=RunChanged,
         handler=append_steps,
         permission=Permission.RUNS_WRITE,
-        cross_domain_deps=REPORTING,
+        cross_domain_deps=(*REPORTING, "logs.capture_driver_capability"),
         cost=10,
         idempotent=True,
         validate=engine_reports.check_steps,
         summary="Report steps of a live run.",
+        on_failure=keep_steps_failure,
     ),
     Operation(
         name="activity.complete_run",

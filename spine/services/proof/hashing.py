@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     SealRecord,
@@ -25,6 +26,7 @@ from spine.services.clock import to_us
 from spine.services.proof.written import (
     WrittenBreach,
     WrittenDecision,
+    WrittenEnvironment,
     WrittenEvaluation,
     WrittenSeal,
     WrittenStep,
@@ -183,8 +185,22 @@ def _decision(record: DecisionRecord, prev_hash: bytes) -> WrittenDecision:
     )
 
 
+def _environment(record: EnvironmentRecord, prev_hash: bytes) -> WrittenEnvironment:
+    return WrittenEnvironment(
+        record.attributes,
+        str(to_us(record.captured_at)),
+        exact(record.evidence_index),
+        str(record.id),
+        prev_hash.hex(),
+        "EnvironmentRecord",
+        str(record.run_key),
+        record.trace_id,
+    )
+
+
 EVIDENCE_WRITERS: Mapping[type, Callable[[Any, bytes], Struct]] = {
     EvaluationRecord: _evaluation,
     BreachRecord: _breach,
     DecisionRecord: _decision,
+    EnvironmentRecord: _environment,
 }

@@ -104,6 +104,19 @@ class WrittenDecision(Struct, gc=False):
     subject_name: str
 
 
+class WrittenEnvironment(Struct, gc=False):
+    """Attributes of an environment that were captured afterwards."""
+
+    attributes: str
+    captured_at: str
+    evidence_index: int | str
+    id: str
+    prev_hash: str
+    record: str
+    run_key: str
+    trace_id: str
+
+
 class WrittenSeal(Struct, gc=False):
     """A seal: hashes and the run's record in hex."""
 

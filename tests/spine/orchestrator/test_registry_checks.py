@@ -168,6 +168,6 @@ class TestTheProductsOperations:
 
     def test_are_idempotent_where_a_client_may_report_twice(self, runtime: Runtime) -> None:
         found = {name for name, one in runtime.registry.operations.items() if one.idempotent}
-        assert found == {"activity.start_run", "activity.append_steps", "activity.complete_run"}
+        assert found == {"activity.start_run", "activity.append_steps", "activity.complete_run", "logs.capture"}
         writes = {one.name for one in OPERATIONS if one.kind is OperationKind.WRITE}
         assert found < writes

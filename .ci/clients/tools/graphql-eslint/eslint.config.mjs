@@ -3,10 +3,15 @@ import plugin from "@graphql-eslint/eslint-plugin";
 
 // Parts of the object that holds them, without an identity by which a client could keep or ask for them again.
 const PARTS = [
+  "ActivityEvidence", // known by its spanId
   "Actor", // who acted, as recorded at that moment
+  "CaptureCompleteness", // a verdict of this moment
+  "CaptureFailure",
+  "CapturedClass",
   "CheckpointTimestamp",
   "CheckpointWitness",
   "Divergence",
+  "EnvironmentAttribute",
   "EvidenceSource",
   "FirstBreak",
   "IntegrityVerification", // a verdict of this moment
@@ -15,18 +20,23 @@ const PARTS = [
   "LogFault",
   "LogInclusion",
   "LogVerification", // a verdict of this moment
+  "MissingEvidence",
   "ModelPrice", // known by provider, model and version
   "Operation", // known by its name
   "PolicyContext",
+  "PolicyEvidence",
+  "ProviderEvidence", // known by its spanId
   "RateLimit", // a key's budget at this moment
   "RawLog",
   "ReplayedDecision", // known by its place in the run's evidence
   "ReplayedStep", // known by its spanId, which is OpenTelemetry's
+  "RunCapture",
   "RunEvidence",
   "RunGroup",
   "RunProof",
   "RunProofBundle", // a file
   "RunStats",
+  "SealEvidence",
   "SignalFeedback",
   "SignalFeedbackEntry",
   "Trace", // known by its traceId, which is OpenTelemetry's

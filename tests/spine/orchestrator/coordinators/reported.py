@@ -11,6 +11,7 @@ import asyncpg
 from msgspec import Struct
 
 from spine.contracts.actors import Principal
+from spine.contracts.capture import CaptureEnvironment, EnvironmentInput
 from spine.contracts.enums import Consequence, LimitType, RuleMode
 from spine.contracts.governance import CreateLimit, CreatePolicyRule
 from spine.contracts.operations import OperationResult
@@ -109,6 +110,18 @@ async def report(execute: Execute, principal: Principal, *, late: bool = False) 
         await ingest(execute, principal, *steps, agent(trace_id))
     page = (await execute("activity.runs", ListRuns(page=PageRequest(100)), principal)).unwrap()
     return Reported(next(run.key for run in page.nodes if run.trace_id == trace_id), trace_id)
+
+
+async def capture(execute: Execute, principal: Principal, run: Reported, **attributes: str) -> None:
+    """Capture what the run's spans did not say of its environment."""
+    given = attributes or {"host__name": "cash-desk-3"}
+    request = CaptureEnvironment(
+        idempotency_key=secrets.token_hex(8),
+        run_key=run.key,
+        trace_id=run.trace_id,
+        attributes=tuple(EnvironmentInput(name=name.replace("__", "."), value=value) for name, value in given.items()),
+    )
+    (await execute("logs.capture", request, principal)).unwrap()
 
 
 @asynccontextmanager

@@ -8,13 +8,13 @@ from sqlalchemy import CheckConstraint, Table
 
 from domains.activity.tables import runs
 from domains.controls.tables import limit_breaches
-from domains.logs.tables import run_steps, seals, step_payloads, trace_steps
+from domains.logs.tables import environment_evidence, run_steps, seals, step_payloads, trace_steps
 from domains.policies.tables import decisions, policy_evaluations
 from spine.contracts.actors import Principal
 from spine.contracts.enums import VerificationStatus
 from spine.contracts.proof import ProofRequest, RunProof
 from spine.services.proof.seal import LEFT_OUT
-from tests.spine.orchestrator.coordinators.reported import Execute, Reported, connected, govern, report
+from tests.spine.orchestrator.coordinators.reported import Execute, Reported, capture, connected, govern, report
 from tests.spine.services.proof.records import other_value
 
 # In each table the row that is changed: the third of four steps, the first of the rest.
@@ -26,6 +26,7 @@ ROWS = {
     policy_evaluations: "run_id = '{key}'",
     limit_breaches: "run_id = '{key}'",
     decisions: "run_id = '{key}'",
+    environment_evidence: "run_id = '{key}'",
     runs: "id = '{key}'",
 }
 KINDS = {
@@ -36,6 +37,7 @@ KINDS = {
     policy_evaluations: "EVIDENCE",
     limit_breaches: "EVIDENCE",
     decisions: "EVIDENCE",
+    environment_evidence: "EVIDENCE",
     runs: "RUN_EDIT",
 }
 # A step or an assignment that stands elsewhere is missing where it was; a run that cannot be found has no proof.
@@ -74,6 +76,8 @@ async def test_every_stored_value(
 ) -> None:
     await govern(execute, principal)
     whole, broken = await report(execute, principal), await report(execute, principal)
+    if table is environment_evidence:
+        await capture(execute, principal, broken)
     where = ROWS[table].format(key=broken.key, trace_id=broken.trace_id)
     async with connected(superuser) as connection:
         place, value = await connection.fetchrow(f"SELECT ctid, {column} FROM {table.name} WHERE {where} LIMIT 1")
@@ -143,6 +147,15 @@ class TestRows:
         integrity = (await prove(execute, principal, run.key))[run.key].integrity
         assert integrity.first_break is not None
         assert (integrity.first_break.kind, integrity.first_break.step_index) == (kind, step_index)
+
+    async def test_of_what_was_captured_are_missed(
+        self, execute: Execute, principal: Principal, superuser: dict[str, Any]
+    ) -> None:
+        run = await report(execute, principal)
+        await capture(execute, principal, run)
+        await change(superuser, run, "DELETE FROM environment_evidence WHERE run_id = '{key}'")
+        integrity = (await prove(execute, principal, run.key))[run.key].integrity
+        assert integrity.failure_reason == "EVIDENCE: 1 evidence records were sealed, stored are 0"
 
     async def test_of_the_newest_seal_are_missed(
         self, execute: Execute, principal: Principal, superuser: dict[str, Any]

@@ -27,6 +27,7 @@ from spine.contracts.ports import RunRow, RunStep
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     SealRecord,
@@ -157,11 +158,11 @@ def make_payload(index: int) -> StepPayload:
 
 
 def make_evidence(run: RunRow, count: int) -> list[EvidenceRecord]:
-    """Evaluations, breaches and decisions in turn, chained from the beginning."""
+    """Evaluations, breaches, decisions and environments in turn, chained from the beginning."""
     records: list[EvidenceRecord] = []
     head = evidence_genesis(TENANT, run.id)
     for index in range(count):
-        unlinked = (_evaluation, _breach, _decision)[index % 3](run, index)
+        unlinked = (_evaluation, _breach, _decision, _environment)[index % 4](run, index)
         head = evidence_hash(unlinked, head)
         records.append(structs.replace(unlinked, evidence_hash=head))
     return records
@@ -228,6 +229,18 @@ def _breach(run: RunRow, index: int) -> BreachRecord:
         breached_value=1280,
         threshold_value=1000,
         breached_at=NOW,
+        evidence_hash=b"",
+    )
+
+
+def _environment(run: RunRow, index: int) -> EnvironmentRecord:
+    return EnvironmentRecord(
+        run_key=run.id,
+        evidence_index=index,
+        id=uuid7(),
+        trace_id=TRACE,
+        attributes='{"host.name":"cash-desk-3"}',
+        captured_at=NOW,
         evidence_hash=b"",
     )
 

@@ -15,6 +15,7 @@ from spine.contracts.enums import EvaluationOutcome, RulePhase
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     SealRecord,
@@ -96,11 +97,11 @@ def fields(record: EvidenceRecord | SealRecord, own_hash: str) -> dict[str, Any]
 
 
 class TestEvidenceHash:
-    @pytest.mark.parametrize("index", [0, 1, 2])
+    @pytest.mark.parametrize("index", [0, 1, 2, 3])
     @given(text=st.text(), number=st.integers(-(2**63), 2**63 - 1))
     def test_is_sha_256_of_tag_and_rfc_8785_of_all_other_fields(self, index: int, text: str, number: int) -> None:
-        record = make_evidence(make_sealed().run, 3)[index]
-        names = {"reason", "rule_name", "limit_name", "facts"} & set(type(record).__struct_fields__)
+        record = make_evidence(make_sealed().run, 4)[index]
+        names = {"reason", "rule_name", "limit_name", "facts", "attributes"} & set(type(record).__struct_fields__)
         numbers = {"count", "breached_value", "evidence_index"} & set(type(record).__struct_fields__)
         record = structs.replace(record, **dict.fromkeys(names, text), **dict.fromkeys(numbers, number))
         whole = fields(record, "evidence_hash") | {"prev_hash": GENESIS.hex()}
@@ -110,14 +111,14 @@ class TestEvidenceHash:
         ("index", "field"),
         [
             (index, field)
-            for index, kind in enumerate((EvaluationRecord, BreachRecord, DecisionRecord))
+            for index, kind in enumerate((EvaluationRecord, BreachRecord, DecisionRecord, EnvironmentRecord))
             for field in kind.__struct_fields__
             if field != "evidence_hash"
         ],
     )
     def test_covers_every_field(self, index: int, field: str) -> None:
         stored = make_sealed()
-        record = make_evidence(stored.run, 3)[index]
+        record = make_evidence(stored.run, 4)[index]
         head = evidence_genesis(TENANT, stored.run.id)
         assert evidence_hash(tampered(record, field), head) != evidence_hash(record, head)
 

@@ -12,7 +12,15 @@ from msgspec import structs
 from spine.contracts.enums import BreakKind, IntegrityModel, RunState, VerificationStatus
 from spine.contracts.ports import RunRow, RunStep
 from spine.contracts.proof import IntegrityVerification
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepPayload, StepRecord
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EnvironmentRecord,
+    EvaluationRecord,
+    SealRecord,
+    StepPayload,
+    StepRecord,
+)
 from spine.services.proof.hashing import step_hash
 from spine.services.proof.seal import LEFT_OUT, build_seal
 from spine.services.proof.verify import StoredRun, verify_run
@@ -323,14 +331,15 @@ class TestEvidence:
         ("index", "field"),
         [
             (index, field)
-            for index, kind in enumerate((EvaluationRecord, BreachRecord, DecisionRecord))
+            for index, kind in enumerate((EvaluationRecord, BreachRecord, DecisionRecord, EnvironmentRecord))
             for field in kind.__struct_fields__
         ],
     )
     def test_an_edited_field_is_found(self, index: int, field: str) -> None:
-        evidence = list(UNTOUCHED.evidence or ())
+        stored = make_sealed(evidence=4)
+        evidence = list(stored.evidence or ())
         evidence[index] = tampered(evidence[index], field)
-        assert breaks(structs.replace(UNTOUCHED, evidence=evidence)) == (BreakKind.EVIDENCE, None)
+        assert breaks(structs.replace(stored, evidence=evidence)) == (BreakKind.EVIDENCE, None)
 
     @pytest.mark.parametrize("order", [[], [0, 1], [1, 2], [0, 2], [0, 2, 1], [0, 0, 1, 2], [0, 1, 2, 2]])
     def test_a_missing_extra_or_moved_record_is_found(self, order: list[int]) -> None:

@@ -1,0 +1,18 @@
+"""Evidence capture and the access log; the text stands beside this file as SQL."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    adapted: Any = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda connection: connection.execute(SQL))
+
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
