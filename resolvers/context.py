@@ -58,6 +58,7 @@ class RequestContext:
         self._loaders.clear()
         if self.meter.stopped:
             self.meter = self.meter.again()
+        self._session.account()
         await self._session.renew()
 
     async def abandon(self) -> None:

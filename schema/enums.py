@@ -55,6 +55,7 @@ describe(
     POLICIES_WRITE="Write rules and limits.",
     AGENTS_WRITE="Change agents.",
     PAYLOADS_READ="Read the inputs and outputs of steps.",
+    AUDIT_READ="Read who read which runs.",
     API_KEYS_READ="List keys.",
     API_KEYS_MANAGE="Make, freeze and revoke keys.",
     BILLING_READ="Read the bill.",

@@ -19,6 +19,7 @@ from spine.contracts.enums import ActorKind, Role
 from spine.contracts.errors import HocError, MisuseError
 from spine.contracts.executors import Executors
 from spine.contracts.operations import Operation
+from spine.orchestrator.access_log import AccessLog
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.orchestrator.sequencer import Sequencer
@@ -77,6 +78,7 @@ class Runtime:
         self.stopping = False
         self._sequencer: Sequencer | None = None
         self._vouching: Vouching
+        self.access_log: AccessLog | None = None
         self.database: Database
         self.hub: Hub
         self.registry: OperationRegistry
@@ -143,8 +145,15 @@ class Runtime:
         self._sequencer.start()
         self._vouching.start()
 
+    def keep_access_log(self) -> None:
+        """From now on record who reads which runs."""
+        self.access_log = AccessLog(self.registry, self._clock)
+        self.registry.keep_accesses(self.access_log.take)
+
     async def close(self) -> None:
         """Close the connections, and let go of the embedded database: its last holder stops it."""
+        if self.access_log is not None:
+            await self.access_log.close()
         await self._vouching.close()
         if self._sequencer is not None:
             await self._sequencer.close()

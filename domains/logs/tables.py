@@ -323,3 +323,35 @@ replay_mismatches = Table(
     Column("reason", Text, nullable=False),
     info={"append_only": True},
 )
+
+access_records = Table(
+    "access_records",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("batch_id", UUID(as_uuid=True), nullable=False),
+    Column("request_id", Text, nullable=False),
+    *one_of("actor_kind", ActorKind),
+    Column("actor_id", Text),
+    Column("actor_name", Text),
+    Column("key_id", Text, nullable=False),
+    timestamp("read_at"),
+    Column("operations", Text, nullable=False),
+    Column("run_count", Integer, nullable=False),
+    Column("run_keys", LargeBinary, nullable=False),
+    Column("payloads", Boolean, nullable=False),
+    info={"append_only": True},
+)
+
+access_batches = Table(
+    "access_batches",
+    metadata,
+    tenant_id(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("record_count", Integer, nullable=False),
+    Column("first_id", UUID(as_uuid=True), nullable=False),
+    Column("last_id", UUID(as_uuid=True), nullable=False),
+    timestamp("recorded_at"),
+    Column("batch_hash", LargeBinary, nullable=False),
+    info={"append_only": True},
+)

@@ -70,6 +70,7 @@ def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
             try:
                 runtime.keep_database_alive()
                 runtime.keep_log()
+                runtime.keep_access_log()
                 check_batched_fields(schema, runtime.registry.operations)
                 settle()
                 yield

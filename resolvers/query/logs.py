@@ -8,11 +8,12 @@ from resolvers.context import Info
 from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, counting, page_request
 from schema.fields import field
 from schema.inputs import to_contract
+from schema.logs.access_record import AccessFilter, AccessRecord
 from schema.logs.audit_entry import AuditEntry, AuditFilter
 from schema.logs.log import LogCheckpoint, LogConsistency
 from schema.logs.replay import Replay, ReplayFilter
 from schema.relay import Connection
-from spine.contracts import ledger, log
+from spine.contracts import access_log, ledger, log
 from spine.contracts import replays as contracts
 from spine.contracts.scalars import BigInt
 
@@ -21,6 +22,10 @@ EntriesWanted = Annotated[
 ]
 ReplaysWanted = Annotated[
     ReplayFilter | None, strawberry.argument(name="filter", description="Which replays; all when absent.")
+]
+
+AccessesWanted = Annotated[
+    AccessFilter | None, strawberry.argument(name="filter", description="Which records; all when absent.")
 ]
 
 
@@ -73,3 +78,17 @@ class LogsQuery:
         chosen = to_contract(wanted) if wanted else contracts.ReplayFilter()
         request = contracts.ListReplays(page=page_request(first, after), filter=chosen, count=counting(info))
         return await connection(info, "logs.replays", request)
+
+    @field(
+        "Who read which runs, newest first; a request appears about a second after it was answered.",
+        Connection[AccessRecord],
+        "logs.access_records",
+        "logs.access_batches",
+    )
+    async def access_records(
+        self, info: Info, wanted: AccessesWanted = UNSET, first: First = DEFAULT_FIRST, after: After = UNSET
+    ) -> Any:
+        """A keyset page of access records."""
+        chosen = to_contract(wanted) if wanted else access_log.AccessFilter()
+        request = access_log.ListAccessRecords(page=page_request(first, after), filter=chosen, count=counting(info))
+        return await connection(info, "logs.access_records", request)

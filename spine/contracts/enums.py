@@ -57,6 +57,7 @@ class Permission(StrEnum):
     POLICIES_WRITE = "policies:write"
     AGENTS_WRITE = "agents:write"
     PAYLOADS_READ = "payloads:read"
+    AUDIT_READ = "audit:read"
     API_KEYS_READ = "api_keys:read"
     API_KEYS_MANAGE = "api_keys:manage"
     BILLING_READ = "billing:read"

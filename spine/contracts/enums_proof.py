@@ -40,6 +40,7 @@ class LeafKind(StrEnum):
 
     SEAL = "SEAL"
     AUDIT = "AUDIT"
+    ACCESS = "ACCESS"
 
 
 class LogFaultKind(StrEnum):

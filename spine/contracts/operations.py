@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from spine.contracts.access_log import Disclosed
 from spine.contracts.enums import OperationKind, Permission
 from spine.contracts.errors import HocError
 
@@ -32,7 +33,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     `measure` counts for operators what a result says, after the commit. `on_failure(ctx, request, error)` keeps what a
     failed WRITE leaves to be told, in a transaction of its own: that of the handler was rolled back. A SEQUENCE
     `dispatches` other operations, these and no others, each in a transaction of its own, and holds none while it works
-    between them.
+    between them. `discloses` says for the access log which runs the result of a READ tells of.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     measure: Callable[[Any], None] | None = None
     dispatches: tuple[str, ...] = ()
     on_failure: Callable[[Any, Any, HocError], Awaitable[None]] | None = None
+    discloses: Callable[[Any, Any], Disclosed] | None = None
 
 
 class OperationResult(Struct, Generic[T], frozen=True):

@@ -16,6 +16,7 @@ import structlog
 
 from spine.authority.decision import decide
 from spine.consequences.hub import Hub
+from spine.contracts.access_log import AccessNote
 from spine.contracts.actors import Principal
 from spine.contracts.config import RuntimeConfig
 from spine.contracts.enums import AuditEntityType, ChangeKind, OperationKind, Topic
@@ -51,7 +52,7 @@ from spine.services.ids import uuid7
 from spine.storage.events import append
 from spine.storage.idempotency import recall, remember, turn_of
 from spine.storage.sessions import TEMPORARY, BadValue, DatabaseError, StaleStatement, WriteSession
-from spine.storage.unit_of_work import UNREACHABLE, Database, RequestSession
+from spine.storage.unit_of_work import UNREACHABLE, Database, Report, RequestSession
 
 REGISTRY_VERSION = "2.0.0"
 AUDITED_CODES = {
@@ -73,6 +74,7 @@ class OperationRegistry:
         self._hub = hub
         self._clock = clock
         self._config = config
+        self._report: Report | None = None
         self._operations: dict[str, Operation] = {}
         self._frozen = False
 
@@ -108,7 +110,11 @@ class OperationRegistry:
 
     def get_session_dep(self) -> RequestSession:
         """The session that L2 holds for one request: opened lazily, closed with the request."""
-        return self._database.request()
+        return self._database.request(self._report)
+
+    def keep_accesses(self, report: Report) -> None:
+        """From now on report what every request's operations disclose of runs."""
+        self._report = report
 
     async def execute(
         self,
@@ -223,7 +229,7 @@ class OperationRegistry:
         request_id: str,
     ) -> Any:
         if session is None:
-            session = self._database.request()
+            session = self.get_session_dep()
             try:
                 return await self._read(operation, request, principal, session, request_id)
             finally:
@@ -247,6 +253,10 @@ class OperationRegistry:
                 await reading.recover()
                 raise
             _hold(operation.after, request, result)
+            if session.notes is not None and operation.discloses is not None:
+                told = operation.discloses(request, result)
+                if told.run_keys:
+                    session.notes.append(AccessNote(principal, request_id, operation.name, told))
             return result
 
     async def _write(self, operation: Operation, request: Any, principal: Principal, request_id: str) -> Any:
@@ -341,6 +351,8 @@ def check_operation(operation: Operation, known: frozenset[str]) -> None:
         raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
     if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
         raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
+    if operation.batch_key == "run_keys" and operation.discloses is None:
+        raise RegistryError(f"{name}: it reads runs and does not say for the access log which")
     permitted = operation.permission is not None or operation.for_own_key
     if operation.kind in CHANGING and not permitted:
         raise RegistryError(f"{name}: a {operation.kind} needs a permission")

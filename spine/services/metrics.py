@@ -33,6 +33,9 @@ FEEDS: Final = Gauge("hoc_feeds_open", "Subscriptions that are followed.", multi
 EVENT_LAG: Final = Gauge(
     "hoc_event_lag_seconds", "Age of the oldest event of the batch read last.", multiprocess_mode="livemax"
 )
+ACCESS_RECORDS: Final = Counter(
+    "hoc_access_records_total", "Lines of the access log, by what became of them.", ["result"]
+)
 POOL_MAX: Final = Gauge("hoc_pool_connections_max", "Most connections to hold.", multiprocess_mode="livesum")
 POOL_USED: Final = Gauge("hoc_pool_connections_used", "Connections lent out now.", multiprocess_mode="livesum")
 POOL_WAITING: Final = Gauge("hoc_pool_waiting", "Requests that wait for a connection.", multiprocess_mode="livesum")
@@ -71,6 +74,8 @@ for _result in ("signed", "refused"):
     LOG_CHECKPOINTS.labels(_result)
 for _result in ("accepted", "duplicate", "refused"):
     SPANS.labels(_result)  # a series that is there from the start shows its first increase
+for _result in ("written", "retried", "lost"):
+    ACCESS_RECORDS.labels(_result)
 for _break in BreakKind:
     PROOF_FAILURES.labels(_break)
 

@@ -7,7 +7,7 @@ operation. Nothing but a `UUID` object and integers is ever put into the text th
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from spine.contracts.access_log import AccessNote
 from spine.contracts.errors import MisuseError, Unavailable
 from spine.services.metrics import POOL_MAX, POOL_USED, waiting_for_connection
 from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
@@ -31,6 +32,10 @@ LONGEST_TEXT = 64 * 1024
 """Characters of a statement that is still kept prepared: the text of a whole wave is near asyncpg's default, 15 kB."""
 OPENING = 3
 """Statements that open a read, in one round trip: BEGIN, the settings, SAVEPOINT."""
+
+
+Report = Callable[[Sequence[AccessNote]], None]
+"""Takes what a request's operations disclosed, for the access log."""
 
 
 class DatabaseSettings(Struct, frozen=True):
@@ -140,15 +145,18 @@ class Database:
             raise
         await self.release(connection)
 
-    def request(self) -> "RequestSession":
-        """The session that a request holds; it takes a connection at its first read."""
-        return RequestSession(self, self._settings.read)
+    def request(self, report: Report | None = None) -> "RequestSession":
+        """The session that a request holds; it takes a connection at its first read, and reports what was disclosed."""
+        return RequestSession(self, self._settings.read, report)
 
 
 class RequestSession:
     """What L2 holds for one request and hands to the registry: opaque, opened lazily, closed with the request."""
 
-    def __init__(self, database: Database, timeouts: Timeouts) -> None:
+    def __init__(self, database: Database, timeouts: Timeouts, report: Report | None = None) -> None:
+        self.notes: list[AccessNote] | None = None if report is None else []
+        """What was disclosed and is not reported yet; None where nobody keeps an access log."""
+        self._report = report
         self._database = database
         self._timeouts = timeouts
         self._lock = asyncio.Lock()
@@ -192,8 +200,15 @@ class RequestSession:
             self._session = None
             await self._database.give_up(connection)
 
+    def account(self) -> None:
+        """Report what was disclosed: once a request, and once each event of a subscription."""
+        if self.notes and self._report is not None:
+            notes, self.notes = self.notes, []
+            self._report(notes)
+
     async def close(self) -> None:
         """End the request's snapshot and give its connection back."""
+        self.account()
         if self._session is not None or self._lock.locked():  # most have been ended before the answer was sent
             await asyncio.shield(self.renew())
 

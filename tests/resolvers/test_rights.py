@@ -31,6 +31,7 @@ NEEDS: dict[str, Permission | None] = {
     "signals": Permission.RUNS_READ,
     "trustedDocuments": Permission.TENANT_READ,
     "viewer": None,
+    "accessRecords": Permission.AUDIT_READ,
     "acknowledgeSignal": Permission.RUNS_WRITE,
     "addTrustedDocuments": Permission.DOCUMENTS_MANAGE,
     "appendSteps": Permission.RUNS_WRITE,

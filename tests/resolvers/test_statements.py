@@ -48,6 +48,7 @@ ROOTS = {
     "signals(first: %d) { nodes { id run { id } feedback { escalated } } }": 7,
     "incidents(first: %d) { nodes { id sourceRun { id agentName } } }": 6,
     "agents(first: %d) { nodes { id } }": 5,
+    "accessRecords(first: %d) { totalCount nodes { id batch { intact } } }": 5,
     "auditEntries(first: %d) { nodes { id actor { kind } } }": 5,
     "policyRules(first: %d) { nodes { id } }": 5,
     "limits(first: %d) { nodes { id } }": 5,

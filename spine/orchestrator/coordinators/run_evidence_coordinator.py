@@ -18,6 +18,7 @@ from spine.contracts.ports import Ranked
 from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.waves import Answer, read_wave
+from spine.orchestrator.disclosures import of_batch
 from spine.services.grouping import grouped
 from spine.services.ids import node_id
 
@@ -151,6 +152,7 @@ OPERATIONS = (
         cross_domain_deps=DEPENDENCIES,
         cost=5,
         batch_key="run_keys",
+        discloses=of_batch,
         summary="What runs touched in incidents, policies and controls, and whether each could be read.",
     ),
 )

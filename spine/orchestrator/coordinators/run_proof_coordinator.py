@@ -22,6 +22,7 @@ from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
 from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
+from spine.orchestrator.disclosures import of_proofs
 from spine.orchestrator.inclusions import inclusion_nodes, inclusion_of
 from spine.services.grouping import grouped
 from spine.services.ids import node_id
@@ -217,6 +218,7 @@ OPERATIONS = (
         cross_domain_deps=DEPENDENCIES,
         cost=5,
         batch_key="run_keys",
+        discloses=of_proofs,
         summary="Recompute the records of runs and compare them with what was sealed.",
         measure=count_breaks,
     ),

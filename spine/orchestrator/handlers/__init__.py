@@ -10,6 +10,7 @@ from spine.orchestrator.coordinators import (
     signal_feedback_coordinator,
 )
 from spine.orchestrator.handlers import (
+    access_handler,
     account_handler,
     activity_handler,
     analytics_handler,
@@ -31,6 +32,7 @@ from spine.orchestrator.handlers import (
 )
 
 OPERATIONS: tuple[Operation, ...] = (
+    *access_handler.OPERATIONS,
     *account_handler.OPERATIONS,
     *activity_handler.OPERATIONS,
     *analytics_handler.OPERATIONS,

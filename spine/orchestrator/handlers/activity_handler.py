@@ -26,6 +26,7 @@ from spine.orchestrator.context import ReadContext, StreamContext
 from spine.orchestrator.coordinators.evidence_capture_coordinator import keep_steps_failure
 from spine.orchestrator.coordinators.recording import CAPABILITIES
 from spine.orchestrator.coordinators.run_lifecycle_coordinator import append_steps, complete_run, start_run
+from spine.orchestrator.disclosures import of_batch, of_page
 from spine.orchestrator.handlers.events_handler import check_follow
 from spine.services.clock import to_ns
 from spine.services.ids import node_id
@@ -136,6 +137,7 @@ OPERATIONS = (
         cost=5,
         validate=check_runs,
         summary="A page of runs.",
+        discloses=of_page,
     ),
     Operation(
         name="activity.runs_by_key",
@@ -147,6 +149,7 @@ OPERATIONS = (
         cross_domain_deps=(),
         cost=1,
         batch_key="run_keys",
+        discloses=of_batch,
         summary="Runs by key.",
     ),
     Operation(

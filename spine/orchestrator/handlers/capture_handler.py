@@ -11,6 +11,7 @@ from spine.orchestrator.coordinators.evidence_capture_coordinator import (
     keep_capture_failure,
 )
 from spine.orchestrator.coordinators.run_capture_coordinator import READING, RunCaptureCoordinator
+from spine.orchestrator.disclosures import of_batch
 
 OPERATIONS = (
     Operation(
@@ -37,6 +38,7 @@ OPERATIONS = (
         cross_domain_deps=READING,
         cost=5,
         batch_key="run_keys",
+        discloses=of_batch,
         summary="What was captured of runs in five classes of evidence, and how complete it is.",
     ),
 )

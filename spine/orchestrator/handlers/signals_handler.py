@@ -24,6 +24,7 @@ from spine.contracts.signals import (
     SuppressSignal,
 )
 from spine.orchestrator.context import ReadContext, StreamContext, WriteContext
+from spine.orchestrator.disclosures import of_batch
 from spine.orchestrator.handlers.events_handler import check_follow
 from spine.services.grouping import grouped
 from spine.services.ids import node_id
@@ -166,6 +167,7 @@ OPERATIONS = (
         cross_domain_deps=(),
         cost=2,
         batch_key="run_keys",
+        discloses=of_batch,
         summary="The newest signals below each run.",
     ),
     Operation(

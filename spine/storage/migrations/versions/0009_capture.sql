@@ -30,10 +30,39 @@ CREATE TABLE capture_failures (
 
 CREATE INDEX ix_capture_failures_run ON capture_failures (tenant_id, run_id, failed_at);
 
+CREATE TABLE access_records (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    batch_id UUID NOT NULL,
+    request_id TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id TEXT,
+    actor_name TEXT,
+    key_id TEXT NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    operations TEXT NOT NULL,
+    run_count INTEGER NOT NULL,
+    run_keys BYTEA NOT NULL,
+    payloads BOOLEAN NOT NULL,
+    CONSTRAINT pk_access_records PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_access_records_actor_kind CHECK (actor_kind IN ('HUMAN', 'SYSTEM', 'SERVICE', 'AGENT'))
+);
+
+CREATE TABLE access_batches (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    record_count INTEGER NOT NULL,
+    first_id UUID NOT NULL,
+    last_id UUID NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    batch_hash BYTEA NOT NULL,
+    CONSTRAINT pk_access_batches PRIMARY KEY (tenant_id, id)
+);
+
 DO $$
 DECLARE tenant_table text;
 BEGIN
-    FOREACH tenant_table IN ARRAY ARRAY['environment_evidence', 'capture_failures'] LOOP
+    FOREACH tenant_table IN ARRAY ARRAY['environment_evidence', 'capture_failures', 'access_records', 'access_batches'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', tenant_table);
         EXECUTE format(
@@ -44,3 +73,9 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT ON %I TO hoc_app', tenant_table);
     END LOOP;
 END $$;
+
+-- A batch of the access log is a leaf of the tenant's log.
+ALTER TABLE log_pending DROP CONSTRAINT ck_log_pending_kind;
+ALTER TABLE log_pending ADD CONSTRAINT ck_log_pending_kind CHECK (kind IN ('SEAL', 'AUDIT', 'ACCESS'));
+ALTER TABLE log_leaves DROP CONSTRAINT ck_log_leaves_kind;
+ALTER TABLE log_leaves ADD CONSTRAINT ck_log_leaves_kind CHECK (kind IN ('SEAL', 'AUDIT', 'ACCESS'));
