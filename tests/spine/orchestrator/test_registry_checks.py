@@ -15,6 +15,7 @@ from spine.contracts.operations import Operation
 from spine.contracts.runs import RunsByKey
 from spine.orchestrator.bridges import capabilities
 from spine.orchestrator.context import ReadContext, WriteContext
+from spine.orchestrator.disclosures import of_batch
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.services.clock import system_clock
@@ -67,6 +68,8 @@ def wrong(base: Operation = READING, **changes: Any) -> Operation:
     return structs.replace(base, **changes)
 
 
+RUNS = wrong(request=RunsByKey, result=int, handler=of_other_values, batch_key="run_keys", discloses=of_batch)
+
 WRONG = {
     "a handler that is no function": wrong(handler=None),
     "a handler that is a name": wrong(handler="answer"),
@@ -82,8 +85,9 @@ WRONG = {
     "a dependency on no bridge": wrong(cross_domain_deps=("nowhere.traces_store_capability",)),
     "a WRITE without a permission": wrong(WRITING, permission=None),
     "a batch key that is no field": wrong(request=RunsByKey, handler=of_other_values, batch_key="keys", result=int),
-    "a batch that returns no mapping": wrong(request=RunsByKey, handler=no_mapping, batch_key="run_keys"),
-    "a batch of other values": wrong(request=RunsByKey, handler=of_other_values, batch_key="run_keys"),
+    "a batch that returns no mapping": wrong(RUNS, handler=no_mapping),
+    "a batch of other values": wrong(RUNS, result=str),
+    "a batch over runs that does not say which it discloses": wrong(RUNS, discloses=None),
     "an idempotent request without a key": wrong(WRITING, handler=of_another_context, request=Nothing, idempotent=True),
     "an idempotent READ": wrong(handler=of_another_request, request=Text, idempotent=True),
 }
@@ -94,6 +98,9 @@ class TestRegistration:
     def test_refuses_what_would_fail_later_and_names_it(self, operation: Operation) -> None:
         with pytest.raises(RegistryError, match=r"test\.(read|write)"):
             registry().register([operation])
+
+    def test_takes_a_batch_over_runs(self) -> None:
+        registry().register([RUNS])
 
     def test_takes_all_operations_or_none(self) -> None:
         fresh = registry()
