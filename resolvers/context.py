@@ -53,12 +53,16 @@ class RequestContext:
         await self._session.close()
         note_reads(self._session.statements, self._session.round_trips)
 
-    async def renew(self) -> None:
-        """Give the snapshot and everything that was loaded back; what is read next is read anew."""
+    async def renew(self, *, answered: bool = True) -> None:
+        """Give the snapshot and everything that was loaded back; what is read next is read anew.
+
+        What was read so far is one line of the access log when it was for an answer of its own.
+        """
         self._loaders.clear()
         if self.meter.stopped:
             self.meter = self.meter.again()
-        self._session.account()
+        if answered:
+            self._session.account()
         await self._session.renew()
 
     async def abandon(self) -> None:

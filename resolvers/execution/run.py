@@ -77,7 +77,7 @@ class PlannedExecutor(LimitedExecutor):
             REPLAYS.inc()
         self.collected_errors = CollectedErrors()
         self.meter.points = points
-        await self.context_value.renew()
+        await self.context_value.renew(answered=False)
         result: Any = super(LimitedExecutor, self).execute_operation(serially=False)
         answer: ExecutionResult = await result if self.is_awaitable(result) else result
         return answer
