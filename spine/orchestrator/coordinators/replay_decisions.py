@@ -23,6 +23,7 @@ from spine.contracts.ports import ActiveRule, BreachReplay, Remade, RuleReplay, 
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     StepPayload,
@@ -40,6 +41,7 @@ MATCHED = Remade(ReplayOutcome.MATCHED)
 
 RuleVersion = tuple[UUID, int]
 StepPlace = tuple[str, int]
+GovernanceRecord = EvaluationRecord | BreachRecord | DecisionRecord
 
 
 class RecordedRun(Struct, frozen=True, kw_only=True):
@@ -70,14 +72,19 @@ class _DecisionReplay:
         self._allowed = self._allowed_steps()
 
     def decisions(self) -> Iterator[ReplayedDecision]:
-        """Each record in its order, chained to the one before as it is stored."""
-        head = evidence_genesis(self._stored.tenant_id, self._stored.run.id)
-        before: EvidenceRecord | None = None
-        for record in self._stored.evidence:
-            yield _replayed(record, _altered(record, head) or self._remade(record, before))
-            head, before = record.evidence_hash, record
+        """Each governance record in its order, chained to the one before as it is stored.
 
-    def _remade(self, record: EvidenceRecord, before: EvidenceRecord | None) -> Remade:
+        What was captured of the run's environment is chained among them, and is no decision: proof verifies it.
+        """
+        head = evidence_genesis(self._stored.tenant_id, self._stored.run.id)
+        before: GovernanceRecord | None = None
+        for record in self._stored.evidence:
+            if not isinstance(record, EnvironmentRecord):
+                yield _replayed(record, _altered(record, head) or self._remade(record, before))
+                before = record
+            head = record.evidence_hash
+
+    def _remade(self, record: GovernanceRecord, before: GovernanceRecord | None) -> Remade:
         if isinstance(record, BreachRecord):
             level = self._breaches.level_of(record.breached_value, record.threshold_value)
             return _remade_breach(record, level)
@@ -130,7 +137,7 @@ class _DecisionReplay:
         return Subject(step.step_index, facts)
 
 
-def _altered(record: EvidenceRecord, head: bytes) -> Remade | None:
+def _altered(record: GovernanceRecord, head: bytes) -> Remade | None:
     """Whether the record is not what was chained after the one before it."""
     try:
         now = evidence_hash(record, head)
@@ -151,7 +158,7 @@ def _remade_breach(record: BreachRecord, level: LimitLevel | None) -> Remade:
     return _outcome(f"{recorded} {measured}", f"{level} {measured}", f"{measured} is {level or 'no'} level now")
 
 
-def _remade_decision(record: DecisionRecord, before: EvidenceRecord | None) -> Remade:
+def _remade_decision(record: DecisionRecord, before: GovernanceRecord | None) -> Remade:
     """A decision follows from the evaluation or the breach that stands before it."""
     if record.decision_type is DecisionType.POLICY_EVALUATION and isinstance(before, EvaluationRecord):
         follows = (before.rule_id, before.rule_name, DECISIONS.get(before.outcome), before.reason)
@@ -180,7 +187,7 @@ def _differs(kind: DivergenceKind, expected: str, actual: str, reason: str) -> R
     return Remade(ReplayOutcome.MISMATCHED, reason, kind, expected, actual)
 
 
-def _replayed(record: EvidenceRecord, remade: Remade) -> ReplayedDecision:
+def _replayed(record: GovernanceRecord, remade: Remade) -> ReplayedDecision:
     found = None
     if remade.kind is not None:
         found = Divergence(
@@ -202,7 +209,7 @@ def _replayed(record: EvidenceRecord, remade: Remade) -> ReplayedDecision:
     )
 
 
-def _subject(record: EvidenceRecord) -> tuple[DecisionKind, str, int | None]:
+def _subject(record: GovernanceRecord) -> tuple[DecisionKind, str, int | None]:
     if isinstance(record, EvaluationRecord):
         return DecisionKind.EVALUATION, record.rule_name, record.step_index
     if isinstance(record, BreachRecord):

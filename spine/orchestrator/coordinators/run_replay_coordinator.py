@@ -103,6 +103,7 @@ async def recorded_run(ctx: ReadContext, run_key: UUID) -> RecordedRun:
             policies.evaluation_records(keys, MOST_EVIDENCE + 1),
             policies.decision_records(keys, MOST_EVIDENCE + 1),
             ctx.bridge("controls").limit_breaches_capability().breach_records(keys, MOST_EVIDENCE + 1),
+            store.environment_records(keys, MOST_EVIDENCE + 1),
         ]
 
     [(_, answers)] = await read_wave(ctx.session, [run_key], reads)
