@@ -115,10 +115,18 @@ async def recorded_run(ctx: ReadContext, run_key: UUID) -> RecordedRun:
             raise Unavailable("the run's record could not be read in time")
         rows.append(answer)
     [run], placed, payloads, *evidence = rows
-    chained = sorted((record for of_kind in evidence for record in of_kind), key=attrgetter("evidence_index"))
+    chained = sorted((_typed(record) for of_kind in evidence for record in of_kind), key=attrgetter("evidence_index"))
     if len(chained) > MOST_EVIDENCE:
         raise TooLarge("the number of the run's governance records", MOST_EVIDENCE)
     return await _with_rules(ctx, run, _started(placed), [payload for _, payload in payloads], chained)
+
+
+def _typed(record: EvidenceRecord) -> EvidenceRecord:
+    """The record with the members of its closed sets, which are read as their text; Unreadable for any other text."""
+    try:
+        return msgspec.convert(msgspec.structs.asdict(record), type(record))
+    except msgspec.ValidationError as error:
+        raise Unreadable("run's record") from error
 
 
 async def _with_rules(
