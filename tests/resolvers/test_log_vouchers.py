@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from spine.bootstrap import Runtime
@@ -14,7 +15,9 @@ from spine.contracts.runs import IngestSpans
 from spine.orchestrator.vouching import AskedAuthority, AskedWitness
 from spine.services.clock import system_clock
 from spine.services.proof.cosignature import CosignatureVerifier, cosigned_at
+from spine.services.proof.faults import Refused
 from spine.services.proof.note import Verifier, open_note
+from spine.services.proof.offline import Trust, verify_bundle
 from spine.services.proof.timestamp import stamped_at, stamped_note
 from spine.services.vouchers import Authority
 from tests.conftest import Execute
@@ -27,6 +30,7 @@ from tests.spine.services.proof import authority as local
 CHECKPOINT = """query($size: BigInt) { logCheckpoint(treeSize: $size) {
     treeSize vkey note witnesses { name vkey at } timestamp { at token } } }"""
 CHECKPOINTS = "{ logCheckpoints { nodes { treeSize note witnesses { name at } timestamp { at } } } }"
+BUNDLE = "query($id: ID!) { runProofBundle(id: $id) { text } }"
 INCLUSION = "{ runs { nodes { proof { inclusion { checkpoint } } } } }"
 
 
@@ -99,6 +103,21 @@ class TestWitnesses:
         await cosign(runtime, principal, tmp_path, "w1")
         (run,) = (await ask(INCLUSION)).data["runs"]["nodes"]
         assert run["proof"]["inclusion"]["checkpoint"] == (await ask(CHECKPOINT)).data["logCheckpoint"]["note"]
+
+    async def test_can_be_demanded_of_a_bundle(
+        self, ask: Ask, runtime: Runtime, execute: Execute, principal: Principal, tmp_path: Path
+    ) -> None:
+        await grow(execute, principal)
+        (run,) = (await ask("{ runs { nodes { id } } }")).data["runs"]["nodes"]
+        key = Verifier.parse((await ask(CHECKPOINT)).data["logCheckpoint"]["vkey"])
+        before = (await ask(BUNDLE, {"id": run["id"]})).data["runProofBundle"]["text"]
+        await cosign(runtime, principal, tmp_path, "w1")
+        after = (await ask(BUNDLE, {"id": run["id"]})).data["runProofBundle"]["text"]
+        wanted = CosignatureVerifier.parse((await ask(CHECKPOINT)).data["logCheckpoint"]["witnesses"][0]["vkey"])
+        verified = verify_bundle(after.encode(), Trust([key], [wanted]))
+        assert [one.name for one in verified.tree.signatures] == [key.name, wanted.name]
+        with pytest.raises(Refused, match=r"not cosigned by witness\.example/w1"):
+            verify_bundle(before.encode(), Trust([key], [wanted]))
 
     async def test_of_another_tenant_are_not_seen(
         self,

@@ -75,6 +75,15 @@ class TestWitness:
         with pytest.raises(NotVouched, match="HTTP 404"):
             await asked(witness, SmallLog("log.example/two", ["a"]), 0)
 
+    async def test_one_that_cannot_keep_what_it_signs_signs_nothing(
+        self, witness: WitnessAddress, tmp_path: Path
+    ) -> None:
+        (tmp_path / "checkpoints").rmdir()
+        with pytest.raises(Unreachable, match="HTTP 500: the witness cannot keep its state"):
+            await asked(witness, new_log("a"), 0)
+        (tmp_path / "checkpoints").mkdir()
+        assert isinstance(await asked(witness, new_log("a"), 0), Signature)
+
     async def test_nobody_there_is_no_answer(self) -> None:
         with pytest.raises(Unreachable):
             await asked(WitnessAddress(COSIGNER.vkey, "http://127.0.0.1:9"), new_log("a"), 0)

@@ -1,5 +1,6 @@
 """The witness protocol, without a socket: what a log sends is read back, and only what continues is accepted."""
 
+from contextlib import suppress
 from http import HTTPStatus
 
 import pytest
@@ -80,6 +81,11 @@ class TestSubmission:
         with pytest.raises(Refused) as refused:
             Submission.parse(body)
         assert refused.value.status == HTTPStatus.BAD_REQUEST
+
+    @given(st.binary(max_size=300) | st.text(alphabet="old 019\n=AK", max_size=200).map(str.encode))
+    def test_whatever_is_sent_is_read_or_refused(self, body: bytes) -> None:
+        with suppress(Refused):
+            open_submission(Submission.parse(body), {**LOGS, "": LOGS[ORIGIN], "0": LOGS[ORIGIN]})
 
     def test_the_longest_that_a_log_may_send_fits(self) -> None:
         signatures = f"\N{EM DASH} {'x' * 200} {'A' * 6_668}\n" * 12
