@@ -10,7 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from spine.contracts.ports import RunRow, RunStep
+from spine.contracts.log import PlacedLeaf
+from spine.contracts.ports import LoggedSeal, RunRow, RunStep
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
@@ -65,7 +66,7 @@ class Below(NamedTuple):
     decisions: Sequence[DecisionRecord]
     breaches: Sequence[BreachRecord]
     steps: Sequence[tuple[RunStep, StepRecord | None]]
-    seals: Sequence[SealRecord]
+    seals: Sequence[LoggedSeal]
 
 
 class Grouped(NamedTuple):
@@ -76,7 +77,7 @@ class Grouped(NamedTuple):
     decisions: Mapping[UUID, list[DecisionRecord]]
     breaches: Mapping[UUID, list[BreachRecord]]
     steps: Mapping[UUID, list[tuple[RunStep, StepRecord | None]]]
-    seals: Mapping[UUID, list[SealRecord]]
+    seals: Mapping[UUID, list[LoggedSeal]]
     signals: Mapping[UUID, list[Row]]
     feedback: Mapping[str, Json]
 
@@ -150,7 +151,7 @@ def _grouped(rows: Rows, now: datetime) -> Grouped:
         decisions=_records(DecisionRecord, rows.decisions),
         breaches=_records(BreachRecord, rows.breaches),
         steps=steps,
-        seals=_records(SealRecord, rows.seals),
+        seals=_logged_seals(rows.seals),
         signals=_by_run(rows.signals),
         feedback=feedback_of(rows.feedback, now),
     )
@@ -168,6 +169,19 @@ def _records(record: Any, rows: Iterable[Row]) -> defaultdict[UUID, list[Any]]:
     for row in rows:
         by_run[row[0]].append(made(record, row))
     return by_run
+
+
+def _logged_seals(rows: Iterable[Row]) -> defaultdict[UUID, list[LoggedSeal]]:
+    by_run: defaultdict[UUID, list[LoggedSeal]] = defaultdict(list)
+    for row in rows:
+        by_run[row[0]].append(logged_seal(tuple(row)))
+    return by_run
+
+
+def logged_seal(columns: Sequence[Any]) -> LoggedSeal:
+    """A seal and its leaf in the log, if it has one there."""
+    leaf = None if columns[-1] is None else PlacedLeaf(columns[-2], columns[-1])
+    return LoggedSeal(made(SealRecord, columns[:-2]), leaf)
 
 
 def step_of(columns: Sequence[Any]) -> StepRecord | None:
@@ -285,7 +299,8 @@ def stored_run(run: RunRow, below: Below) -> StoredRun:
     evidence.sort(key=attrgetter("evidence_index"))
     return StoredRun(
         run=run,
-        seals=below.seals,
+        seals=[logged.seal for logged in below.seals],
+        leaves=[logged.leaf for logged in below.seals],
         steps=below.steps,
         evidence=None if len(evidence) > MOST_EVIDENCE else evidence,
     )

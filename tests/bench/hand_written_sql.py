@@ -42,7 +42,15 @@ STEPS: Final = (
     "FROM run_steps r LEFT JOIN trace_steps s USING (tenant_id, trace_id, step_index) "
     "WHERE r.tenant_id = $1 AND r.run_id = any($2::uuid[]) ORDER BY r.run_id, r.position"
 )
-SEALS: Final = f"SELECT {columns_of(SealRecord)} FROM seals {OF_RUNS} ORDER BY run_id, version"
+SEAL_COLUMNS: Final = f"x.{columns_of(SealRecord).replace(', ', ', x.')}, l.leaf_index, l.leaf_hash"
+LOGGED_SEALS: Final = (
+    "seals x LEFT JOIN log_leaves l ON l.tenant_id = x.tenant_id AND l.kind = 'SEAL' AND l.subject = x.run_id "
+    "AND l.version = x.version"
+)
+SEALS: Final = (
+    f"SELECT {SEAL_COLUMNS} FROM {LOGGED_SEALS} "
+    "WHERE x.tenant_id = $1 AND x.run_id = any($2::uuid[]) ORDER BY x.run_id, x.version"
+)
 SIGNALS: Final = (
     "SELECT run_id, id, fingerprint, type, severity, created_at FROM signals "
     "WHERE tenant_id = $1 AND run_id = any($2::uuid[]) ORDER BY created_at DESC, id DESC"

@@ -13,9 +13,20 @@ from starlette.applications import Starlette
 
 from spine.contracts.ports import RunStep
 from tests.bench.hand_written import Connection, endpoints
-from tests.bench.hand_written_answer import INCIDENTS_SHOWN, Below, Json, Row, made, page_of, run_node, run_of, step_of
+from tests.bench.hand_written_answer import (
+    INCIDENTS_SHOWN,
+    Below,
+    Json,
+    Row,
+    logged_seal,
+    made,
+    page_of,
+    run_node,
+    run_of,
+    step_of,
+)
 from tests.bench.hand_written_sql import BEGIN
-from tests.bench.one_statement_sql import CHAINED, PAGE, PLACED, RUN_COLUMNS, STEP_COLUMNS
+from tests.bench.one_statement_sql import CHAINED, PAGE, PLACED, RUN_COLUMNS, SEAL_NAMES, STEP_COLUMNS
 from tests.bench.place import Place
 
 TOTAL: Final = len(RUN_COLUMNS)
@@ -44,7 +55,7 @@ def _below(key: UUID, row: Row) -> Below:
     signals = _list(next(rest), next(rest))
     placed = _rows(rest, len(PLACED))
     steps = _rows(rest, len(STEP_COLUMNS))
-    evaluations, decisions, breaches, seals = (_records(record, rest) for _, record, _ in CHAINED)
+    evaluations, decisions, breaches = (_records(record, rest) for _, record, _ in CHAINED)
     return Below(
         incidents=incidents,
         incidents_cut=total > INCIDENTS_SHOWN,
@@ -53,7 +64,7 @@ def _below(key: UUID, row: Row) -> Below:
         decisions=decisions,
         breaches=breaches,
         steps=[(RunStep(key, *at), step_of(columns)) for at, columns in zip(placed, steps, strict=True)],
-        seals=seals,
+        seals=[logged_seal(columns) for columns in _rows(rest, len(SEAL_NAMES))],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from spine.contracts.ports import RunRow
 from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepRecord
 from tests.bench.hand_written_answer import INCIDENTS_SHOWN, SIGNALS_SHOWN
-from tests.bench.hand_written_sql import COUNT, columns_of
+from tests.bench.hand_written_sql import COUNT, LOGGED_SEALS, SEAL_COLUMNS, columns_of
 
 RUN_COLUMNS: Final = columns_of(RunRow).split(", ")
 PLACE_COLUMNS: Final = ("position", "trace_id", "step_index")
@@ -19,7 +19,6 @@ CHAINED: Final = (
     ("policy_evaluations", EvaluationRecord, "evidence_index"),
     ("decisions", DecisionRecord, "evidence_index"),
     ("limit_breaches", BreachRecord, "evidence_index"),
-    ("seals", SealRecord, "version"),
 )
 """Tables whose rows of a run come as arrays, by what they are ordered."""
 
@@ -100,17 +99,25 @@ def _chained(table: str, record: type, order: str) -> str:
     return f"CROSS JOIN LATERAL {_arrays(columns.split(', '), rows)} AS {table}"
 
 
+SEAL_NAMES: Final = [*columns_of(SealRecord).split(", "), "leaf_index", "leaf_hash"]
+SEALS: Final = _arrays(
+    SEAL_NAMES,
+    f"SELECT {SEAL_COLUMNS} FROM {LOGGED_SEALS} WHERE x.tenant_id = $1 AND x.run_id = page.id ORDER BY x.version",
+)
+
 PAGE: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT {columns_of(RunRow)} FROM runs
     WHERE tenant_id = $1 AND NOT withdrawn ORDER BY started_ns DESC, id DESC LIMIT $2
 )
-SELECT page.*, counted.total, incidents.*, signals.*, steps.*, {", ".join(f"{table}.*" for table, _, _ in CHAINED)}
+SELECT page.*, counted.total, incidents.*, signals.*, steps.*,
+    {", ".join(f"{table}.*" for table, _, _ in CHAINED)}, seals.*
 FROM page
 CROSS JOIN ({COUNT}) AS counted (total)
 CROSS JOIN LATERAL {INCIDENTS} AS incidents
 CROSS JOIN LATERAL {SIGNALS} AS signals
 CROSS JOIN LATERAL {STEPS} AS steps
 {" ".join(_chained(*one) for one in CHAINED)}
+CROSS JOIN LATERAL {SEALS} AS seals
 ORDER BY page.started_ns DESC, page.id DESC
 """

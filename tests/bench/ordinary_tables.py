@@ -38,6 +38,7 @@ Breach = _entity(controls.limit_breaches)
 RunStep = _entity(logs.run_steps)
 TraceStep = _entity(logs.trace_steps)
 Seal = _entity(logs.seals)
+Leaf = _entity(logs.log_leaves)
 LedgerEntry = _entity(logs.audit_ledger)
 
 

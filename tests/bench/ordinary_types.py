@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 
 from spine.contracts import ports, records
+from spine.contracts.log import PlacedLeaf
 from spine.services.clock import from_ns
 from spine.services.ids import node_id
 from spine.services.proof.verify import StoredRun, verify_run
@@ -176,9 +177,12 @@ class Proof:
             *_records(records.BreachRecord, await load["breaches"].load(key)),
         ]
         evidence.sort(key=lambda one: one.evidence_index)
+        leaves = {leaf.version: PlacedLeaf(leaf.leaf_index, leaf.leaf_hash) for leaf in await load["leaves"].load(key)}
+        seals = _records(records.SealRecord, await load["seals"].load(key))
         stored = StoredRun(
             run=_record(ports.RunRow, self.run),
-            seals=_records(records.SealRecord, await load["seals"].load(key)),
+            seals=seals,
+            leaves=[leaves.get(seal.version) for seal in seals],
             steps=[_placed(*one) for one in await load["steps"].load(key)],
             evidence=evidence,
         )

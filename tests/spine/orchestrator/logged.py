@@ -91,13 +91,13 @@ async def assert_whole(superuser: dict[str, Any], tenant_id: UUID) -> int:
 
 
 MISSING = """
-    SELECT kind, subject, version FROM (
+    WITH fact AS (
         SELECT 'SEAL' kind, run_id subject, version FROM seals WHERE tenant_id = $1
         UNION ALL SELECT 'AUDIT', id, 1 FROM audit_ledger WHERE tenant_id = $1
-    ) fact WHERE (SELECT count(*) FROM (
+    ), leaf AS (
         SELECT kind, subject, version FROM log_leaves WHERE tenant_id = $1
         UNION ALL SELECT kind, subject, version FROM log_pending WHERE tenant_id = $1
-    ) leaf WHERE (leaf.kind, leaf.subject, leaf.version) = (fact.kind, fact.subject, fact.version)) <> 1
+    ) (SELECT * FROM fact EXCEPT ALL SELECT * FROM leaf) UNION ALL (SELECT * FROM leaf EXCEPT ALL SELECT * FROM fact)
 """
 
 
