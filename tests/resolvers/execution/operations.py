@@ -25,7 +25,13 @@ from msgspec import Struct
 COUNTS = (2, 2, 2, 2, 3, 3, 3, 1000)
 """What `first` is, now and then out of range."""
 CURSORS = (None, None, None, "bad")
-LEAVES = {"Boolean": (True, False), "Int": (1, 2, 3), "String": ("x",), "DateTime": ("2026-01-31T09:30:00Z",)}
+LEAVES = {
+    "BigInt": (0, 1, 2),
+    "Boolean": (True, False),
+    "Int": (1, 2, 3),
+    "String": ("x",),
+    "DateTime": ("2026-01-31T09:30:00Z",),
+}
 DEEPEST = 6
 
 
