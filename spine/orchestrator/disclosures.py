@@ -7,7 +7,7 @@ from uuid import UUID
 from spine.contracts.access_log import Disclosed
 from spine.contracts.errors import HocError, NotFound
 from spine.contracts.paging import Page
-from spine.contracts.proof import ProofRequest, RunProof
+from spine.contracts.proof import ProofRequest, RunProof, TakeRunAway
 from spine.contracts.runs import RunSummary
 
 ABSENT = NotFound("run", "of this key")
@@ -31,3 +31,8 @@ def of_proofs(request: ProofRequest, proofs: Mapping[UUID, RunProof | HocError])
     """The runs that were proved, and whether payloads were shown."""
     shown = request.payloads and any(isinstance(one, RunProof) and one.raw_logs is not None for one in proofs.values())
     return Disclosed(of_batch(request, proofs).run_keys, shown)
+
+
+def of_bundle(request: TakeRunAway, _result: Any) -> Disclosed:
+    """The run that was taken away, without its payloads."""
+    return Disclosed((request.run_key,))

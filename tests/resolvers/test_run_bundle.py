@@ -8,9 +8,12 @@ import pytest
 from msgspec import structs
 
 from spine.authority.rbac import permissions_of
+from spine.bootstrap import Runtime
+from spine.contracts.access_log import ListAccessRecords
 from spine.contracts.actors import Principal
 from spine.contracts.enums import Permission, Role
 from spine.contracts.log import ContinueLog, SignedTree
+from spine.contracts.paging import PageRequest
 from spine.contracts.records import SealRecord, StepRecord
 from spine.contracts.runs import IngestSpans
 from spine.contracts.spans import SpanBatch
@@ -103,6 +106,23 @@ class TestARunWithEvidence:
         rights = permissions_of(Role.MACHINE, (Permission.RUNS_READ,))
         machine = Principal(principal.tenant_id, principal.actor, Role.MACHINE, rights, "key")
         assert (await refusal(ask, (await ids(ask))[0], by=machine))[0] == "FORBIDDEN"
+
+
+class TestTheAccessLog:
+    async def test_says_who_took_which_run_away(
+        self, ask: Ask, execute: Execute, principal: Principal, runtime: Runtime
+    ) -> None:
+        await ingest(execute, principal)
+        await settle(execute, principal)
+        (run,) = await ids(ask)
+        runtime.keep_access_log()
+        await taken(ask, run)
+        assert runtime.access_log is not None
+        await runtime.access_log.flush()
+        request = ListAccessRecords(page=PageRequest(10))
+        (record,) = (await execute("logs.access_records", request, principal)).unwrap().nodes
+        assert (record.operations, record.run_ids) == (("activity.run_proof_bundle",), (run,))
+        assert (record.actor, record.payloads) == (principal.actor, False)
 
 
 class TestALogThatGrew:

@@ -15,6 +15,7 @@ from spine.contracts.proof import ProofRequest, RunProofBundle, TakeRunAway
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.run_proof_coordinator import DEPENDENCIES, ProofWave
 from spine.orchestrator.coordinators.waves import Undecodable, read_wave
+from spine.orchestrator.disclosures import of_bundle
 from spine.orchestrator.inclusions import consistency_nodes, consistency_of, inclusion_nodes, inclusion_of
 from spine.services.ids import node_id
 from spine.services.proof.bundle import LogProof, OlderTree, SealedRun, build_bundle
@@ -114,6 +115,7 @@ OPERATIONS = (
         cross_domain_deps=DEPENDENCIES,
         cost=10,
         validate=check_size,
+        discloses=of_bundle,
         summary="All that is recorded of a run, with the proof that it is in the log, as one file.",
     ),
 )
