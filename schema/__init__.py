@@ -3,6 +3,6 @@
 The enums come first: Strawberry would make an undescribed enum of any that a field names before.
 """
 
-from schema import enums
+from schema import enums, enums_proof
 
-__all__ = ["enums"]
+__all__ = ["enums", "enums_proof"]

@@ -20,9 +20,9 @@ class Payload:
     user_errors: list[UserError] = strawberry.field(description="Why nothing was written; empty when it was.")
 
 
-@strawberry.type(description="A run that was reported on.")
+@strawberry.type(description="A run that was reported on, or erased.")
 class RunPayload(Payload):
-    """Of startRun, appendSteps, completeRun and captureEnvironment."""
+    """Of startRun, appendSteps, completeRun, captureEnvironment and redactRun."""
 
     run: Run | None = strawberry.field(
         description="The run as it is now; null when nothing was written, or when the key may not read runs."

@@ -67,6 +67,7 @@ COLUMNS = (
     "incident_count",
     "policy_context",
     "created_at",
+    "redacted_at",
 )
 
 ACTOR_KINDS = ENUMS["actor_kind"]
@@ -142,6 +143,7 @@ def decode_summary(row: Row) -> RunSummary:
         incident_count=row[34],
         policy_context=NO_CONTEXT if row[35] is None else _context_decoder.decode(row[35]),
         created_at=row[36],
-        latency_bucket=LATENCIES[row[37]],
-        evidence_health=HEALTHS[row[38]],
+        redacted_at=row[37],
+        latency_bucket=LATENCIES[row[38]],
+        evidence_health=HEALTHS[row[39]],
     )

@@ -24,6 +24,7 @@ from spine.contracts.enums import (
 )
 from spine.contracts.ports import KnownStep, RunRow, SpanCost, TraceFold
 from spine.contracts.spans import SpanFacts
+from spine.services.commitments import commitment
 from spine.services.ids import uuid7
 
 DEFAULT_PROJECT = "default"
@@ -225,8 +226,11 @@ def run_of(span: SpanFacts, now: datetime) -> RunRow:
         time_limit_ms=None,
         policy_context=None,
         attributes=span.attributes,
-        span_digest=span.digest,
+        span_digest=commitment(span.salt, span.digest),
         created_at=now,
+        salt=span.salt,
+        attributes_digest=None,
+        redacted_at=None,
     )
 
 

@@ -31,6 +31,7 @@ from spine.contracts.runs import AppendSteps, CompleteRun, StartRun, StepInput
 from spine.contracts.spans import SpanFacts
 from spine.services.canonical_json import digest, json_text
 from spine.services.clock import to_ns
+from spine.services.commitments import SALT_BYTES
 from spine.services.environment import check_environment
 from spine.services.instants import check_instant
 
@@ -149,6 +150,7 @@ def started_run(request: StartRun, parent: RunRow | None, now: datetime) -> RunR
         provider=request.provider,
         model=request.model,
         source=request,
+        salt=secrets.token_bytes(SALT_BYTES),
     )
     return structs.replace(
         run_of(span, now),
@@ -208,7 +210,7 @@ def refused_run(run: RunRow, now: datetime) -> RunRow:
     )
 
 
-def span_of(run: RunRow, step: StepInput) -> SpanFacts:
+def span_of(run: RunRow, step: StepInput, salt: bytes) -> SpanFacts:
     """A reported step as a span below the run's own; its span id follows from its step id."""
     return structs.replace(
         _span(
@@ -222,6 +224,7 @@ def span_of(run: RunRow, step: StepInput) -> SpanFacts:
             provider=step.provider or run.provider,
             model=step.model,
             source=step,
+            salt=salt,
         ),
         kind=step.kind,
         skill_name=step.skill_name or step.name,
@@ -247,6 +250,7 @@ def _span(
     provider: str | None,
     model: str | None,
     source: msgspec.Struct,
+    salt: bytes,
 ) -> SpanFacts:
     return SpanFacts(
         trace_id=trace_id,
@@ -281,4 +285,5 @@ def _span(
         output=None,
         attributes=b"{}",
         digest=digest(msgspec.json.encode(source, order="deterministic")),
+        salt=salt,
     )

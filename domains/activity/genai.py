@@ -31,7 +31,7 @@ _PLACES: Final = {
 Fact = TypeVar("Fact")
 
 
-def facts_of(span: SpanRecord) -> SpanFacts:
+def facts_of(span: SpanRecord, salt: bytes) -> SpanFacts:
     """The facts of one span. Times stay Unix ns; unknown attributes stay in `attributes`; see `SpanFacts`.
 
     `digest` is over the span as it was sent; every other field has U+0000 replaced by U+FFFD and `marked` set.
@@ -79,6 +79,7 @@ def facts_of(span: SpanRecord) -> SpanFacts:
         output=reader.payload(semconv.OUTPUT),
         attributes=_kept(clean, reader.used),
         digest=hashlib.sha256(sent).digest(),
+        salt=salt,
     )
 
 

@@ -13,7 +13,7 @@ import secrets
 from msgspec import Struct
 
 from spine.contracts.access import ChangeKey, CreateKey
-from spine.contracts.enums import Role
+from spine.contracts.enums import Permission, Role
 from spine.contracts.errors import KeyFrozen, Unauthenticated, ValidationFailed
 from spine.services.instants import check_instant
 from spine.services.texts import check_text
@@ -65,6 +65,8 @@ def check_new_key(request: CreateKey) -> None:
     check_instant(request.expires_at, "expiresAt")
     if (request.role is Role.MACHINE) != bool(request.scopes):
         raise ValidationFailed("scopes belong to MACHINE keys, which need at least one", field="scopes")
+    if Permission.RUNS_REDACT in request.scopes:  # erasing cannot be undone: a person's right alone
+        raise ValidationFailed("runs:redact is a right of OWNER keys alone", field="scopes")
 
 
 def check_change(request: ChangeKey) -> None:

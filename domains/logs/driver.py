@@ -54,12 +54,25 @@ ASSIGNED_HASHES = (
     .order_by(run_steps.c.run_id, run_steps.c.position)
 )
 
+_KEPT_ELSEWHERE = {
+    "run_key": run_steps.c.run_id,
+    "salt": step_payloads.c.salt,
+    "redacted_at": step_payloads.c.redacted_at,
+}
+
 # A step of a run that was withdrawn is assigned again, to a younger run, whose UUIDv7 is the greater one.
 KNOWN_STEPS = (
-    select(*(run_steps.c.run_id if name == "run_key" else trace_steps.c[name] for name in KNOWN_FIELDS))
+    select(*(_KEPT_ELSEWHERE[name] if name in _KEPT_ELSEWHERE else trace_steps.c[name] for name in KNOWN_FIELDS))
     .ext(distinct_on(trace_steps.c.trace_id, trace_steps.c.step_index))
     .select_from(
         trace_steps.outerjoin(
+            step_payloads,
+            and_(
+                step_payloads.c.tenant_id == trace_steps.c.tenant_id,
+                step_payloads.c.trace_id == trace_steps.c.trace_id,
+                step_payloads.c.step_index == trace_steps.c.step_index,
+            ),
+        ).outerjoin(
             run_steps,
             and_(
                 run_steps.c.tenant_id == trace_steps.c.tenant_id,

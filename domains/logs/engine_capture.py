@@ -65,6 +65,7 @@ PROVIDER: Final = "gen_ai.provider.name"
 MODEL: Final = "gen_ai.request.model"
 RESPONSE_ID: Final = "gen_ai.response.id"
 FINISH_REASON: Final = "gen_ai.response.finish_reasons"
+ERASED: Final = "what the run carried of it was erased with its payloads"
 
 OF_CLASS: Final = {
     EvidenceClass.ENVIRONMENT: True,
@@ -95,11 +96,13 @@ def check_capture(request: CaptureEnvironment) -> None:
     check_environment(request.attributes, "attributes")
 
 
-def environment_of(attributes: bytes) -> dict[str, str]:
+def environment_of(attributes: bytes | None) -> dict[str, str]:
     """The environment that a run's own attributes hold, by name; texts as they are, anything else as JSON.
 
-    What is no JSON object holds none: verification says whether somebody changed it.
+    What is no JSON object holds none: verification says whether somebody changed it. None is what was erased.
     """
+    if attributes is None:
+        return {}
     try:
         kept: Any = orjson.loads(attributes)
     except orjson.JSONDecodeError:
@@ -179,7 +182,8 @@ def _environment(facts: CaptureFacts) -> Iterator[Artifact]:
     for attribute, names in ENVIRONMENT.items():
         found = [facts.environment[name] for name in names if name in facts.environment]
         named = any(not value.startswith(PLACEHOLDER) for value in found)
-        reason = "what came is a placeholder" if found else "neither the run nor a later capture carried it"
+        nowhere = ERASED if facts.erased else "neither the run nor a later capture carried it"
+        reason = "what came is a placeholder" if found else nowhere
         yield Artifact(EvidenceClass.ENVIRONMENT, attribute, 1, int(not named), reason)
 
 

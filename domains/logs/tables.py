@@ -1,5 +1,7 @@
 """The raw truth: traces with steps, seals, refused spans, replays, audit ledger and log; only heads change.
 
+But for what has to be forgotten: a payload and a refused span may be erased, which a trigger sees to be all they allow.
+
 `traces` is the head row of a chain: appends lock it. `run_steps` says which steps belong to which run, in the order
 in which they were assigned, because a step may arrive before the span of its run. Payloads lie apart from the steps.
 
@@ -82,6 +84,7 @@ trace_steps = Table(
     Column("attributes_digest", LargeBinary, nullable=False),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("step_hash", LargeBinary, nullable=False),
+    Column("salted", Boolean, nullable=False),
     UniqueConstraint("tenant_id", "trace_id", "span_id"),
     info={"append_only": True},
 )
@@ -94,8 +97,9 @@ step_payloads = Table(
     Column("step_index", Integer, primary_key=True, autoincrement=False),
     Column("input", LargeBinary),
     Column("output", LargeBinary),
-    Column("attributes", LargeBinary, nullable=False),
-    info={"append_only": True},
+    Column("attributes", LargeBinary),
+    Column("salt", LargeBinary),
+    timestamp("redacted_at", nullable=True),
 )
 
 run_steps = Table(
@@ -139,8 +143,8 @@ span_refusals = Table(
     Column("span_digest", LargeBinary),
     Column("body", LargeBinary),
     timestamp("refused_at"),
+    timestamp("redacted_at", nullable=True),
     Index("ix_span_refusals_trace", "tenant_id", "trace_id", "span_id"),
-    info={"append_only": True},
 )
 
 environment_evidence = Table(

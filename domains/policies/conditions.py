@@ -18,7 +18,7 @@ from domains.policies.engine_expression import Call, CheckedExpression, read_che
 from domains.policies.engine_patterns import pattern_size
 from spine.contracts.enums import RulePhase
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
-from spine.contracts.policy_facts import FACTS, FactType, FactValue
+from spine.contracts.policy_facts import FACTS, PAYLOAD_FACTS, FactType, FactValue
 from spine.services.texts import check_text
 
 ENGINE: Final = f"cel-expr-python/{version('cel-expr-python')} judgement/1"
@@ -31,6 +31,7 @@ MAX_CONDITION: Final = 2_000
 MOST_TOGETHER: Final = 32  # conditions in one program: the runtime takes 100,000 characters
 MAX_ROUNDS: Final = 1_000  # of all loops that surround a call, multiplied
 UNREADABLE: Final = "its facts cannot be read"
+UNDECIDED: Final = "it cannot be decided from the step's payload"
 MAX_UNITS: Final = 2**26  # about 0.2 s at the slowest, measured: 3.3 ns a unit
 PAIRS_A_UNIT: Final = 500  # of characters that a search compares, measured
 
@@ -112,8 +113,13 @@ def evaluate(condition: CompiledCondition, subject: Activation) -> bool | str:
     try:
         answer = condition.program.eval(subject.values).value()
     except (RuntimeError, TypeError, ValueError, UnicodeError) as error:
-        return _plain(str(error)) if _CODED.match(str(error)) else UNREADABLE
-    return answer if answer is True or answer is False else _plain(str(answer))
+        return _said(condition, str(error)) if _CODED.match(str(error)) else UNREADABLE
+    return answer if answer is True or answer is False else _said(condition, str(answer))
+
+
+def _said(condition: CompiledCondition, message: str) -> str:
+    """The runtime's message; not over a payload, which it may quote (`Key not found in map : "…"`)."""
+    return UNDECIDED if PAYLOAD_FACTS.intersection(condition.facts) else _plain(message)
 
 
 def evaluate_all(conditions: Sequence[CompiledCondition], facts: Mapping[str, FactValue]) -> list[bool | str]:

@@ -10,9 +10,10 @@ from spine.contracts.enums import EvaluationOutcome, RuleMode, RulePhase, Scope
 from spine.contracts.errors import ConditionInvalid, ValidationFailed
 from spine.contracts.governance import CreatePolicyRule, RetirePolicyRule, UpdatePolicyRule
 from spine.contracts.operations import Invariant
-from spine.contracts.policy_facts import FACTS, FactValue
+from spine.contracts.policy_facts import FACTS, PAYLOAD_FACTS, FactValue
 from spine.contracts.ports import ActiveRule, RuleVerdict, Subject
 from spine.services.canonical_json import canonical, digest, json_text
+from spine.services.commitments import commitment
 from spine.services.texts import check_text
 
 MAX_NAME: Final = 256
@@ -23,9 +24,6 @@ SHOWN_TEXT: Final = 500
 
 # A condition means what its facts mean, so the fact model is part of what a rule's digest commits to.
 FACT_MODEL: Final = digest("\n".join(f"{fact.name}:{fact.type}:{fact.phase}" for fact in FACTS).encode()).hex()
-
-# Payloads need a permission of their own; what a verdict shows of them is their digest.
-PAYLOAD_FACTS: Final = frozenset({"step.input", "step.output"})
 
 Condition = CompiledCondition | ConditionInvalid
 
@@ -122,16 +120,19 @@ def _allowed(rule: ActiveRule, condition: Condition, subjects: Sequence[Subject]
 
 def _facts_json(condition: Condition, subject: Subject) -> str:
     facts = {} if isinstance(condition, ConditionInvalid) else read_facts(condition, subject.facts)
-    return json_text({name: shown_fact(name, value) for name, value in facts.items()})
+    return json_text({name: shown_fact(name, value, subject.salt) for name, value in facts.items()})
 
 
-def shown_fact(name: str, value: FactValue) -> FactValue:
-    """A fact as a verdict shows it: long texts are cut, payloads are their digests."""
+def shown_fact(name: str, value: FactValue, salt: bytes | None) -> FactValue:
+    """A fact as a verdict shows it: long texts are cut; of a payload its length and the commitment that its step holds.
+
+    Commitments of steps from before there were salts, which are plain digests, are called so.
+    """
     if not isinstance(value, str):
         return value if -(2**63) <= value < 2**63 else str(value)
     text = value.encode(errors="replace")
     if name in PAYLOAD_FACTS:
-        return f"sha256:{digest(text).hex()} ({len(value)} characters)"
+        return f"{'sha256' if salt is None else 'salted'}:{commitment(salt, text).hex()} ({len(value)} characters)"
     return _shown(text.decode())
 
 

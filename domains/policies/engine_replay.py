@@ -1,8 +1,8 @@
 """Making evaluations again from what was recorded of them. Pure.
 
 Looked at in this order: the rule's text by its digest, the engine by its version, the facts by what is stored of the
-step, then what the rule says now. What was recorded cut (long texts) or as a digest (payloads) is taken from the step's
-own record where that holds it still, and is the same when it is shortened again; else the evaluation is UNREPLAYABLE.
+step, then what the rule says now. What was recorded cut (long texts) or as a commitment (payloads) is taken from the
+step's own record where that holds it still, and is the same when shortened again; else the evaluation is UNREPLAYABLE.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import orjson
 from msgspec import structs
 
 from domains.policies.conditions import ENGINE, compile_condition
-from domains.policies.engine import PAYLOAD_FACTS, SCOPE_FACTS, is_cut, judge, rule_digest, shown_fact
+from domains.policies.engine import SCOPE_FACTS, is_cut, judge, rule_digest, shown_fact
 from spine.contracts.enums import DivergenceKind, EvaluationOutcome, ReplayOutcome, RulePhase
 from spine.contracts.errors import ConditionInvalid
 from spine.contracts.governance import CreatePolicyRule
-from spine.contracts.policy_facts import FACTS, FactType, FactValue
+from spine.contracts.policy_facts import FACTS, PAYLOAD_FACTS, FactType, FactValue
 from spine.contracts.ports import ActiveRule, Remade, Subject
 from spine.contracts.records import EvaluationRecord
 from spine.services.canonical_json import canonical, digest, json_text
@@ -40,7 +40,8 @@ def replay_evaluation(record: EvaluationRecord, rule: ActiveRule | None, known: 
         return facts
     if rule.scope in SCOPE_FACTS and rule.scope_id is not None:  # it covered the subject, or it had not been judged
         facts = facts | {SCOPE_FACTS[rule.scope]: rule.scope_id}
-    verdicts = judge([structs.replace(rule, phase=record.phase)], record.phase, [Subject(record.step_index, facts)])
+    subject = Subject(record.step_index, facts, known.salt)
+    verdicts = judge([structs.replace(rule, phase=record.phase)], record.phase, [subject])
     said = [(verdict.outcome, verdict.reason, verdict.facts) for verdict in verdicts]
     if said == [(record.outcome, record.reason, record.facts)]:
         return _matched(record)
@@ -130,13 +131,13 @@ def _restored(record: EvaluationRecord, known: Subject) -> Restored:
         if name not in TYPES:
             return Remade(ReplayOutcome.UNREPLAYABLE, f"there is no fact {name} any more")
         whole = known.facts.get(name)
-        shown = None if whole is None else shown_fact(name, whole)
+        shown = None if whole is None else shown_fact(name, whole, known.salt)
         if name.startswith("step.") and shown is not None and shown != value:
             return _other_fact(name, value, shown)
         if name not in PAYLOAD_FACTS and not is_cut(value):
             facts[name] = int(value) if TYPES[name] is FactType.INT else value
         elif whole is None or shown != value:
-            kept = "as its digest" if name in PAYLOAD_FACTS else "cut"
+            kept = "as its commitment" if name in PAYLOAD_FACTS else "cut"
             return Remade(ReplayOutcome.UNREPLAYABLE, f"{name} was recorded {kept}, and is not kept whole elsewhere")
         else:
             facts[name] = whole

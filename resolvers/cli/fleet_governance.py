@@ -101,6 +101,8 @@ PRICE: Final = {
     "source": "our own machines, electricity and depreciation",
 }
 
+FORGOTTEN: Final = "Answer ticket 4100"
+
 
 def before(client: Client) -> list[Act]:
     """What is in force before the first run."""
@@ -119,7 +121,7 @@ def between(client: Client) -> list[Act]:
 
 def after(client: Client, base: datetime) -> list[Act]:
     """What is left to do when the fleet has run."""
-    return [lambda: retire_costly(client), lambda: answer_signals(client, base)]
+    return [lambda: retire_costly(client), lambda: answer_signals(client, base), lambda: forget_ticket(client)]
 
 
 def set_price(client: Client) -> None:
@@ -181,6 +183,13 @@ def answer_signals(client: Client, base: datetime) -> None:
         client.mutate("signals", "EscalateSignal", {"id": signal_id, "reason": "for the agent's owner"})
     for signal_id in costly:
         client.mutate("signals", "ReopenSignal", {"id": signal_id, "reason": "it came back"})
+
+
+def forget_ticket(client: Client) -> None:
+    """A customer asked to be forgotten: what the run's spans carried is erased, its proof stays."""
+    found = client.query("console", "Console", first=1, filter={"text": FORGOTTEN})["runs"]["edges"]
+    for edge in found:
+        client.mutate("run", "RedactRun", {"id": edge["node"]["id"], "reason": "the customer asked to be forgotten"})
 
 
 def _named(client: Client, listing: str) -> dict[str, dict[str, Any]]:

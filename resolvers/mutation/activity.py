@@ -1,4 +1,4 @@
-"""Reporting runs, and leaving feedback on signals."""
+"""Reporting runs, erasing their payloads, and leaving feedback on signals."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,13 @@ import strawberry
 
 from resolvers.context import Info
 from resolvers.mutation.changes import change, shown
-from schema.activity.inputs import AppendStepsInput, CaptureEnvironmentInput, CompleteRunInput, StartRunInput
+from schema.activity.inputs import (
+    AppendStepsInput,
+    CaptureEnvironmentInput,
+    CompleteRunInput,
+    RedactRunInput,
+    StartRunInput,
+)
 from schema.activity.signal import ChangeSignalInput, SuppressSignalInput
 from schema.errors import user_error
 from schema.fields import field
@@ -20,6 +26,7 @@ Completed = Annotated[CompleteRunInput, strawberry.argument(name="input", descri
 Captured = Annotated[
     CaptureEnvironmentInput, strawberry.argument(name="input", description="The run and its environment.")
 ]
+Redacted = Annotated[RedactRunInput, strawberry.argument(name="input", description="The run, and why.")]
 Feedback = Annotated[ChangeSignalInput, strawberry.argument(name="input", description="The signal.")]
 Suppression = Annotated[
     SuppressSignalInput, strawberry.argument(name="input", description="The signal, until when, and why.")
@@ -69,6 +76,16 @@ class ActivityMutation:
     async def capture_environment(self, info: Info, given: Captured) -> Any:
         """Capture a run's environment."""
         return await _run(info, "logs.capture", given)
+
+    @field(
+        "Erase for good what the run's spans carried (inputs, outputs, attributes); its proof stays as it is.",
+        RunPayload,
+        "activity.redact_run",
+        "activity.runs_by_key",
+    )
+    async def redact_run(self, info: Info, given: Redacted) -> Any:
+        """Erase a run's payloads."""
+        return await _run(info, "activity.redact_run", given)
 
     @field("Say that a signal has been seen.", SignalPayload, "activity.acknowledge_signal", "activity.signals_by_key")
     async def acknowledge_signal(self, info: Info, given: Feedback) -> Any:

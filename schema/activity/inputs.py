@@ -135,3 +135,14 @@ class CaptureEnvironmentInput:
     run_id: strawberry.ID = required_id("run_key", "Run", "The run.")
     trace_id: str = required("The run's own traceId: without its context there is no evidence.")
     attributes: list[EnvironmentInput] = required("What is to be added, 1 to 64 attributes.")
+
+
+@contract_input(runs.RedactRun, name="RedactRunInput")
+class RedactRunInput:
+    """Erase what a run's spans carried.
+
+    Names, the goal and error texts are its record and stay; its child runs and what comes later are not erased.
+    """
+
+    id: strawberry.ID = required_id("run_key", "Run", "The run.")
+    reason: str = required("Why, 1 to 1024 characters; it stays in the audit ledger.")

@@ -40,7 +40,7 @@ class TraceStep:
 
 @contract_type(proof.RawLog, name="RawLog")
 class RawLog:
-    """A step's payloads, verified against their digests when read."""
+    """A step's payloads, verified against their commitments when read."""
 
 
 @contract_type(proof.RunProofBundle, name="RunProofBundle")

@@ -56,6 +56,7 @@ class Permission(StrEnum):
     RUNS_WRITE = "runs:write"
     POLICIES_WRITE = "policies:write"
     AGENTS_WRITE = "agents:write"
+    RUNS_REDACT = "runs:redact"
     PAYLOADS_READ = "payloads:read"
     AUDIT_READ = "audit:read"
     API_KEYS_READ = "api_keys:read"
@@ -332,6 +333,13 @@ class SourceStatus(StrEnum):
     DEGRADED = "DEGRADED"
     UNAVAILABLE = "UNAVAILABLE"
     FORBIDDEN = "FORBIDDEN"
+
+
+class PayloadState(StrEnum):
+    """Whether a step's payload is still there."""
+
+    PRESENT = "PRESENT"
+    REDACTED = "REDACTED"
 
 
 class RefusalKind(StrEnum):

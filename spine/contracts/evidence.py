@@ -76,7 +76,13 @@ class PolicyEvaluationSummary(Struct, frozen=True, gc=False, kw_only=True):
     outcome: Annotated[EvaluationOutcome, Meta(description="What it said.")]
     count: Annotated[BigInt, Meta(description="How many evaluations this row stands for.")]
     step_index: Annotated[int | None, Meta(description="The step that was judged; null for the run or a sum.")]
-    facts: Annotated[Json, Meta(description="The facts that the condition read, as JSON.")]
+    facts: Annotated[
+        Json,
+        Meta(
+            description="The facts that the condition read, as JSON; of a payload its length and commitment, which is "
+            "the step's `inputHash` or `outputHash`."
+        ),
+    ]
     reason: Annotated[str, Meta(description="Why, for people.")]
     evaluated_at: Annotated[datetime, Meta(description="When (UTC).")]
 

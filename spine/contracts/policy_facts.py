@@ -33,6 +33,9 @@ class Fact(Struct, frozen=True):
     description: str
 
 
+PAYLOAD_FACTS = frozenset({"step.input", "step.output"})
+"""What needs a permission of its own and may be erased: nothing of it may stand in a verdict."""
+
 FACTS: tuple[Fact, ...] = (
     Fact("run.agent_id", FactType.STRING, RulePhase.RUN_START, "The agent's identifier."),
     Fact("run.agent_name", FactType.STRING, RulePhase.RUN_START, "The agent's name."),

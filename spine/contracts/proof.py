@@ -7,7 +7,15 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from spine.contracts.enums import BreakKind, IntegrityModel, RunStatus, StepKind, StepStatus, VerificationStatus
+from spine.contracts.enums import (
+    BreakKind,
+    IntegrityModel,
+    PayloadState,
+    RunStatus,
+    StepKind,
+    StepStatus,
+    VerificationStatus,
+)
 from spine.contracts.log import Inclusion
 from spine.contracts.scalars import BigInt
 
@@ -75,17 +83,39 @@ class TraceStepSummary(Struct, frozen=True, gc=False, kw_only=True):
     late: Annotated[bool, Meta(description="Whether it came after the run's first seal.")]
     step_hash: Annotated[str, Meta(description="Its hash, hex.")]
     prev_hash: Annotated[str, Meta(description="Hash of the step before it in the chain, hex.")]
-    input_hash: Annotated[str | None, Meta(description="SHA-256 of its input, hex.")]
-    output_hash: Annotated[str | None, Meta(description="SHA-256 of its output, hex.")]
+    input_hash: Annotated[
+        str | None,
+        Meta(
+            description="Commitment to its input, hex: SHA-256 over the 32 bytes of `RawLog.salt`, then the input as "
+            "it was sent. Null when it had none. It stays when the payload is erased; without the salt it says nothing."
+        ),
+    ]
+    output_hash: Annotated[
+        str | None, Meta(description="Commitment to its output, hex, as `inputHash` is; null when it had none.")
+    ]
 
 
 class RawLog(Struct, frozen=True, gc=False, kw_only=True):
-    """A step's payloads, verified against their digests when read."""
+    """A step's payloads, verified against their commitments when read."""
 
     step_index: Annotated[int, Meta(description="Chain number of the step.")]
-    input: Annotated[str | None, Meta(description="Its input, as it was sent.")]
-    output: Annotated[str | None, Meta(description="Its output, as it was sent.")]
-    attributes: Annotated[str, Meta(description="Everything else that the span carried, as JSON.")]
+    state: Annotated[PayloadState, Meta(description="Whether the payload is still there.")]
+    redacted_at: Annotated[datetime | None, Meta(description="When it was erased (UTC); null while it is there.")]
+    input: Annotated[str | None, Meta(description="Its input, as it was sent; null when it had none, or when erased.")]
+    output: Annotated[
+        str | None, Meta(description="Its output, as it was sent; null when it had none, or when erased.")
+    ]
+    attributes: Annotated[
+        str | None, Meta(description="Everything else that the span carried, as JSON; null only when erased.")
+    ]
+    salt: Annotated[
+        str | None,
+        Meta(
+            description="Salt of the step's commitments, 32 bytes as hex: with it whoever holds a payload can compute "
+            "`inputHash` and `outputHash`. Null when erased, and for steps that were recorded without one, whose "
+            "hashes are SHA-256 of the payload alone."
+        ),
+    ]
 
 
 class RunProof(Struct, frozen=True, kw_only=True):

@@ -24,7 +24,12 @@ from spine.contracts.enums import (
 
 
 class StepRecord(Struct, frozen=True, gc=False):
-    """One step as it is chained; `prev_hash` and `step_hash` link it into its trace."""
+    """One step as it is chained; `prev_hash` and `step_hash` link it into its trace.
+
+    The four digests are commitments (`spine.services.commitments`) under the salt of the step's payload; those of a
+    step that is not `salted`, recorded before there were salts, are plain SHA-256. The hash covers which of both it is:
+    else a salt could be passed off as the beginning of a content, or a content's beginning as a salt.
+    """
 
     trace_id: str
     step_index: int
@@ -54,16 +59,23 @@ class StepRecord(Struct, frozen=True, gc=False):
     attributes_digest: bytes
     prev_hash: bytes
     step_hash: bytes
+    salted: bool
 
 
 class StepPayload(Struct, frozen=True, gc=False):
-    """A step's exact bytes, kept apart from its record."""
+    """A step's exact bytes, kept apart from its record, with the salt of its commitments.
+
+    `attributes` are always there until they are erased, and so is the salt, but for steps from before there were salts
+    (`StepRecord.salted` says which). Erased, all four are None and `redacted_at` says when.
+    """
 
     trace_id: str
     step_index: int
     input: bytes | None
     output: bytes | None
-    attributes: bytes
+    attributes: bytes | None
+    salt: bytes | None
+    redacted_at: datetime | None
 
 
 class EvaluationRecord(Struct, frozen=True, gc=False):

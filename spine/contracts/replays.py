@@ -31,8 +31,9 @@ class Divergence(Struct, frozen=True, gc=False, kw_only=True):
 class StepToReplay(Struct, frozen=True, kw_only=True):
     """A recorded step and what is to be done with it.
 
-    `input_digest` stands for its input in what makes two executions under one key the same. `redacted` says that its
-    content was erased; `altered` is where the record itself is no longer what was chained.
+    `input_digest` stands for its input in what makes two executions under one key the same, and outputs are compared by
+    their commitments under `salt`, that of the recorded one. `redacted` says that its content was erased; `altered` is
+    where the record itself is no longer what was chained.
     """
 
     step_index: int
@@ -43,6 +44,7 @@ class StepToReplay(Struct, frozen=True, kw_only=True):
     input: bytes | None
     input_digest: bytes | None
     output: bytes | None
+    salt: bytes | None = None
     redacted: bool = False
     altered: Divergence | None = None
 

@@ -100,6 +100,9 @@ class RunSummary(Struct, frozen=True, gc=False, kw_only=True):
     evidence_health: Annotated[EvidenceHealth, Meta(description="Whether its evidence is whole; computed when read.")]
     policy_context: Annotated[PolicyContext, Meta(description="The limit that governs it most closely.")]
     created_at: Annotated[datetime, Meta(description="When the server first recorded it (UTC).")]
+    redacted_at: Annotated[
+        datetime | None, Meta(description="When payloads of it were last erased (UTC); null when none were.")
+    ]
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):
@@ -270,6 +273,13 @@ class CompleteRun(Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     termination_reason: TerminationReason | None = None
     completed_at: datetime | None = None
+
+
+class RedactRun(Struct, frozen=True):
+    """Erase the payloads of a run, for a reason that stays on record."""
+
+    run_key: UUID
+    reason: str
 
 
 class RunChanged(Struct, frozen=True):

@@ -63,7 +63,8 @@ class SpanFacts(Struct, frozen=True, gc=False):
     `is_agent` marks an invoke_agent span (a run); anything else is a step. Token counts are None when the span
     carries none. `input`, `output` and `attributes` are exact bytes (sorted-key JSON; None when absent):
     messages or tool arguments, the answer or tool result, and every attribute, event and resource entry that has
-    no column of its own. `digest` is SHA-256 over the whole span's canonical form: equal digests are equal copies.
+    no column of its own. `digest` is SHA-256 over the whole span's canonical form: equal digests are equal copies. As
+    payloads can be guessed from it, it is never stored but committed to under `salt`, as they are.
     `marked` says that a U+0000 was replaced by U+FFFD somewhere.
     """
 
@@ -99,3 +100,4 @@ class SpanFacts(Struct, frozen=True, gc=False):
     output: bytes | None
     attributes: bytes
     digest: bytes
+    salt: bytes

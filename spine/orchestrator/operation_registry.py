@@ -6,9 +6,9 @@ typed result with a stable code; denials, violations and crashes are audited, an
 """
 
 import hashlib
-import inspect
+import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -47,6 +47,7 @@ from spine.orchestrator.context import (
 )
 from spine.orchestrator.leaves import ledger_leaves
 from spine.orchestrator.observing import observed
+from spine.orchestrator.operation_checks import check_operation
 from spine.services.clock import Clock
 from spine.services.ids import uuid7
 from spine.storage.events import append
@@ -55,6 +56,7 @@ from spine.storage.sessions import TEMPORARY, BadValue, DatabaseError, StaleStat
 from spine.storage.unit_of_work import UNREACHABLE, Database, Report, RequestSession
 
 REGISTRY_VERSION = "2.0.0"
+REQUEST_TAG = b"hoc-spine/request/v1\n"
 AUDITED_CODES = {
     ErrorCode.FORBIDDEN,
     ErrorCode.UNKNOWN_OPERATION,
@@ -265,13 +267,14 @@ class OperationRegistry:
         async with self._database.write(principal.tenant_id, turn) as writing:
             context = WriteContext(operation, principal, self._facts(request_id), writing)
             if key is not None:
-                found = await recall(writing, operation, key, request_digest(request))
+                digests = request_digests(self._config.key_pepper, request)
+                found = await recall(writing, operation, key, digests)
                 if found is not None:
                     return found
             result = await operation.handler(context, request)
             _hold(operation.after, request, result)
             if key is not None:
-                await remember(writing, operation, key, request_digest(request), result, context.now)
+                await remember(writing, operation, key, digests[0], result, context.now)
             audited = await self._audit(writing, operation.name, context.events, principal, request_id, context.leaves)
             changes = [*context.changes, *audited]
             await append(writing, changes, context.now)
@@ -339,49 +342,6 @@ def answer_to(error: Exception, operation: str, request_id: str) -> HocError:
 AUDIT_CAPABILITY = "logs.audit_ledger_write_capability"
 
 
-def check_operation(operation: Operation, known: frozenset[str]) -> None:
-    """Raise RegistryError, naming the operation, for anything that would fail at run time."""
-    name = operation.name
-    check_handler(operation)
-    unknown = set(operation.cross_domain_deps) - known
-    if unknown:
-        raise RegistryError(f"{name}: no bridge offers {', '.join(sorted(unknown))}")
-    fields = operation.request.__struct_fields__
-    if operation.batch_key and operation.batch_key not in fields:
-        raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
-    if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
-        raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
-    if operation.batch_key == "run_keys" and operation.discloses is None:
-        raise RegistryError(f"{name}: it reads runs and does not say for the access log which")
-    permitted = operation.permission is not None or operation.for_own_key
-    if operation.kind in CHANGING and not permitted:
-        raise RegistryError(f"{name}: a {operation.kind} needs a permission")
-    if bool(operation.dispatches) is not (operation.kind is OperationKind.SEQUENCE):
-        raise RegistryError(f"{name}: a SEQUENCE, and nothing else, dispatches other operations")
-
-
-def check_handler(operation: Operation) -> None:
-    """Raise RegistryError unless the handler is a coroutine function of the declared types."""
-    name, handler, context = operation.name, operation.handler, _context_type(operation)
-    if not inspect.iscoroutinefunction(handler):
-        raise RegistryError(f"{name}: its handler is not a coroutine function")
-    try:
-        hints = get_type_hints(handler)
-    except NameError as error:
-        raise RegistryError(f"{name}: its handler does not resolve: {error}") from error
-    expected = {"ctx": context, "request": operation.request}
-    if list(inspect.signature(handler).parameters) != list(expected) or not expected.items() <= hints.items():
-        raise RegistryError(f"{name}: its handler must take (ctx: {context.__name__}, request: its request type)")
-    answer = hints.get("return")
-    if operation.batch_key:  # a mapping of each key to its value, or to why there is none
-        values = get_args(answer)[-1:] if get_origin(answer) is dict else ()
-        fits = any(operation.result in {value, *get_args(value)[:1]} for value in values)
-    else:
-        fits = answer == operation.result
-    if not fits:
-        raise RegistryError(f"{name}: its handler does not return {operation.result}")
-
-
 async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
     """After a migration a cached statement fails once; its transaction was rolled back whole, so run it again."""
     try:
@@ -390,20 +350,14 @@ async def _rerun_once(dispatch: Callable[[], Awaitable[Any]]) -> Any:
         return await dispatch()
 
 
-def _context_type(operation: Operation) -> type:
-    if operation.anonymous:
-        return AnonymousContext
-    kinds: dict[OperationKind, type] = {
-        OperationKind.WRITE: WriteContext,
-        OperationKind.STREAM: StreamContext,
-        OperationKind.SEQUENCE: SequenceContext,
-    }
-    return kinds.get(operation.kind, ReadContext)
+def request_digests(pepper: bytes, request: msgspec.Struct) -> tuple[bytes, bytes]:
+    """What makes two requests under one idempotency key the same: as it is remembered, and as it used to be.
 
-
-def request_digest(request: msgspec.Struct) -> bytes:
-    """What makes two requests under one idempotency key the same."""
-    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).digest()
+    A request may hold payloads, which could be guessed from a plain digest after they were erased. It is remembered for
+    longer than they are, so its digest is keyed: the pepper is not in the database.
+    """
+    written = msgspec.json.encode(request, order="deterministic")
+    return hmac.digest(pepper, REQUEST_TAG + written, "sha256"), hashlib.sha256(written).digest()
 
 
 def _hold(invariants: tuple[Invariant, ...], *facts: Any) -> None:

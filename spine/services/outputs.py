@@ -1,4 +1,4 @@
-"""Outputs as replay compares them: by the SHA-256 of their canonical form.
+"""Outputs as replay compares them: by the commitment to their canonical form, under the salt of the recorded step.
 
 A JSON document is canonical with sorted keys and without blanks, so that only what it says counts; whatever JSON
 readers would not all read alike (repeated names, NaN, integers beyond ±(2^53-1), lone surrogates) is compared by its
@@ -8,7 +8,8 @@ exact bytes, as is any other text.
 import json
 from typing import Any
 
-from spine.services.canonical_json import MAX_SAFE_INTEGER, digest
+from spine.services.canonical_json import MAX_SAFE_INTEGER
+from spine.services.commitments import commitment
 
 
 def canonical_output(content: bytes) -> bytes:
@@ -22,14 +23,9 @@ def canonical_output(content: bytes) -> bytes:
         return content
 
 
-def output_hash(content: bytes) -> str:
-    """SHA-256 of the canonical form, hex."""
-    return digest(canonical_output(content)).hex()
-
-
-def is_recorded(content: bytes | None, recorded: bytes | None) -> bool:
-    """Whether these exact bytes are what a step's record holds the digest of."""
-    return content is None if recorded is None else content is not None and digest(content) == recorded
+def output_hash(salt: bytes | None, content: bytes) -> str:
+    """The commitment to the canonical form, hex: kept with a divergence, it must not outlive the output as a digest."""
+    return commitment(salt, canonical_output(content)).hex()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

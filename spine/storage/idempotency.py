@@ -5,6 +5,7 @@ take turns: the second begins when the first has committed, and finds its answer
 """
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,14 +33,17 @@ def turn_of(tenant_id: UUID, operation: Operation, key: str) -> int:
     return int.from_bytes(hashlib.sha256(named).digest()[:8], "big", signed=True)
 
 
-async def recall(session: WriteSession, operation: Operation, key: str, digest: bytes) -> Any | None:
-    """The remembered answer; None when the key is new, Conflict when it was used with another request."""
+async def recall(session: WriteSession, operation: Operation, key: str, digests: Collection[bytes]) -> Any | None:
+    """The remembered answer; None when the key is new, Conflict when it was used with another request.
+
+    `digests` are all those under which this request may be remembered.
+    """
     found = await session.fetch_one(
         Read(FIND, {"operation": operation.name, "key": key}, lambda row: (row[0], row[1])),
     )
     if found is None:
         return None
-    if found[0] != digest:
+    if found[0] not in digests:
         raise Conflict("this idempotency key was used with another request", field="idempotencyKey")
     return msgspec.json.decode(found[1], type=operation.result)
 

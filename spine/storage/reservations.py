@@ -6,9 +6,9 @@ nobody can tell whether it took effect. A holder that was taken over cannot repo
 """
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from sqlalchemy import and_, bindparam, case, func, select, update
+from sqlalchemy import and_, bindparam, case, func, null, select, update
 from sqlalchemy.dialects.postgresql import INTERVAL, insert
 
 from spine.contracts.enums import ReservationState
@@ -17,6 +17,9 @@ from spine.contracts.replays import FinishExecution, Reservation, ReserveExecuti
 from spine.contracts.statements import Read, Row, Write
 from spine.storage.sessions import WriteSession
 from spine.storage.tables import reservations as table
+
+ANSWERS = "replay/"
+"""How the keys begin under which answers of whole replays are kept."""
 
 OF_KEY = and_(table.c.tenant_id == bindparam("tenant_id"), table.c.key == bindparam("wanted"))
 NOW = func.clock_timestamp(type_=table.c.created_at.type)
@@ -63,6 +66,21 @@ FINISH = (
         error=bindparam("error"),
     )
 )
+ERASE = (
+    update(table)
+    .where(
+        table.c.tenant_id == bindparam("tenant_id"),
+        table.c.run_id == bindparam("of_run"),
+        table.c.output.is_not(None),
+        ~table.c.key.startswith(ANSWERS),
+    )
+    .values(state=ReservationState.FAILED.value, output=null(), error="its output was erased")
+)
+
+
+async def erase_outputs(session: WriteSession, run_key: UUID) -> int:
+    """Erase what executions of the run's steps gave; the answers of its replays, which hold no output, stay."""
+    return await session.execute(Write(ERASE, {"of_run": run_key}))
 
 
 async def reserve(session: WriteSession, request: ReserveExecution) -> Reservation:

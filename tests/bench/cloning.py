@@ -68,10 +68,8 @@ class Clone:
         rows["traces"].append((tenant_id, trace_id, len(steps), head, 0, run.created_at))
         rows["trace_steps"] += [(tenant_id, *structs.astuple(step)) for step in steps]
         rows["run_steps"] += [(tenant_id, run.id, at, trace_id, at) for at in range(len(steps))]
-        rows["step_payloads"] += [
-            (tenant_id, trace_id, one.step_index, one.input, one.output, one.attributes)
-            for one in self._original.payloads
-        ]
+        moved = [structs.replace(one, trace_id=trace_id) for one in self._original.payloads]
+        rows["step_payloads"] += [(tenant_id, *structs.astuple(one)) for one in moved]
         for record in evidence:
             rows[EVIDENCE_TABLES[type(record)]].append((tenant_id, *structs.astuple(record)))
         rows["seals"].append((tenant_id, *structs.astuple(seal)))

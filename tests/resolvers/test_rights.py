@@ -41,6 +41,7 @@ NEEDS: dict[str, Permission | None] = {
     "createPolicyRule": Permission.POLICIES_WRITE,
     "disableLimit": Permission.POLICIES_WRITE,
     "escalateSignal": Permission.RUNS_WRITE,
+    "redactRun": Permission.RUNS_REDACT,
     "reopenSignal": Permission.RUNS_WRITE,
     "replayRun": Permission.RUNS_WRITE,
     "retirePolicyRule": Permission.POLICIES_WRITE,

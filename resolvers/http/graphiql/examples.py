@@ -103,6 +103,7 @@ SHA256: Final = hashlib.sha256(TEXT.encode()).hexdigest()
 VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "Console": {"first": 10, "filter": {"riskLevel": ["VIOLATED", "AT_RISK"]}},
     "RunDetail": {"id": "$run", "steps": 20, "includePayloads": True},
+    "RedactRun": {"input": {"id": "$exampleRun"} | REASON},
     "RunStats": {"groupBy": "STATUS"},
     "ChildRuns": {"parentRunId": "$parentRun"},
     "AcknowledgeSignal": {"input": {"id": "$signal"} | REASON},

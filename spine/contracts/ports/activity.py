@@ -29,12 +29,16 @@ from spine.contracts.statements import InsertRows, Read
 class SpanMapping(Protocol):
     """`span_mapping_capability`: what the GenAI conventions say of a span."""
 
-    def __call__(self, span: SpanRecord) -> SpanFacts:
-        """The facts of one span."""
+    def __call__(self, span: SpanRecord, salt: bytes) -> SpanFacts:
+        """The facts of one span, to be committed to under this salt."""
 
 
 class RunRow(Struct, frozen=True, gc=False):
-    """A run exactly as it is stored; fields in the order of their columns."""
+    """A run exactly as it is stored; fields in the order of their columns.
+
+    `attributes` and `span_digest` are of the run's own span, under `salt` as a step's are. Once they are erased
+    `redacted_at` says when and `attributes_digest` what the seals say of them.
+    """
 
     id: UUID
     trace_id: str
@@ -84,9 +88,12 @@ class RunRow(Struct, frozen=True, gc=False):
     seal_version: int
     time_limit_ms: int | None
     policy_context: bytes | None
-    attributes: bytes
+    attributes: bytes | None
     span_digest: bytes
     created_at: datetime
+    salt: bytes | None
+    attributes_digest: str | None
+    redacted_at: datetime | None
 
 
 class TraceFold(Struct, frozen=True):
@@ -190,5 +197,5 @@ class RunReporting(Protocol):
     def refused_run(self, run: RunRow, now: datetime) -> RunRow:
         """The terminal state of a run that a rule refused to let begin."""
 
-    def span_of(self, run: RunRow, step: StepInput) -> SpanFacts:
-        """A reported step as a span below the run's own."""
+    def span_of(self, run: RunRow, step: StepInput, salt: bytes) -> SpanFacts:
+        """A reported step as a span below the run's own, to be committed to under this salt."""

@@ -90,6 +90,7 @@ class CaptureFacts(Struct, frozen=True, kw_only=True):
     """What completeness is judged by; `evaluations` is None when they may not be read."""
 
     live: bool
+    erased: bool
     names_model: bool
     environment: Mapping[str, str]
     step_count: int
@@ -105,8 +106,8 @@ class CaptureFacts(Struct, frozen=True, kw_only=True):
 class CaptureDriver(Protocol):
     """`capture_driver_capability`: captured evidence, read, written and judged."""
 
-    def environment_of(self, attributes: bytes) -> dict[str, str]:
-        """The environment that a run's own attributes hold."""
+    def environment_of(self, attributes: bytes | None) -> dict[str, str]:
+        """The environment that a run's own attributes hold; none when they were erased."""
 
     def captured(self, attributes: str) -> dict[str, str]:
         """The environment that a captured record holds."""

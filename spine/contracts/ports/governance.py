@@ -44,10 +44,15 @@ class ActiveRule(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Subject(Struct, frozen=True, gc=False):
-    """What a rule judges: a step (its chain number) or the run itself (None), with its facts."""
+    """What a rule judges: a step (its chain number) or the run itself (None), with its facts.
+
+    Of payloads a verdict shows the commitment under `salt`: what a step's own record says of them. Facts that were
+    erased are absent, so that a condition which reads them is an ERROR, never a guess.
+    """
 
     step_index: int | None
     facts: Mapping[str, FactValue]
+    salt: bytes | None = None
 
 
 class RuleVerdict(Struct, frozen=True, gc=False, kw_only=True):

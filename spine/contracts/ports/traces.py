@@ -22,7 +22,7 @@ from spine.contracts.records import (
     StepPayload,
     StepRecord,
 )
-from spine.contracts.statements import InsertRows, Read
+from spine.contracts.statements import InsertRows, Read, Write
 
 
 class TraceHead(Struct, frozen=True, gc=False):
@@ -35,7 +35,10 @@ class TraceHead(Struct, frozen=True, gc=False):
 
 
 class KnownStep(Struct, frozen=True, gc=False, kw_only=True):
-    """What assignment and totals need of a step that is already chained; `run_key` None is not assigned yet."""
+    """What assignment and totals need of a step that is already chained; `run_key` None is not assigned yet.
+
+    `salt` and `redacted_at` are its payload's: `span_digest` tells a copy only with the salt.
+    """
 
     trace_id: str
     step_index: int
@@ -57,11 +60,17 @@ class KnownStep(Struct, frozen=True, gc=False, kw_only=True):
     cost_micro_usd: int | None
     span_digest: bytes
     step_hash: bytes
+    salt: bytes | None
+    redacted_at: datetime | None
     run_key: UUID | None
 
 
 class Refusal(Struct, frozen=True, gc=False, kw_only=True):
-    """A span that was not taken as a step, kept for people."""
+    """A span that was not taken as a step, kept for people.
+
+    `body` and `span_digest` are of a copy that differs from the span that came first, under the salt of that one: they
+    are erased with its payload.
+    """
 
     id: UUID
     trace_id: str | None
@@ -120,6 +129,12 @@ class TraceWriting(Protocol):
 
     def insert_environments(self, records: Sequence[EnvironmentRecord]) -> InsertRows:
         """Append what was captured of runs' environments."""
+
+    def erase_payloads(self, trace_id: str, step_indexes: Sequence[int], now: datetime) -> Write:
+        """Erase the payloads and salts of these steps; those that are erased already stay as they are."""
+
+    def erase_refused(self, trace_id: str, span_ids: Sequence[str], now: datetime) -> Write:
+        """Erase what is kept of refused copies of these spans."""
 
     def latest_seals(self, run_keys: Sequence[UUID]) -> Read[SealRecord]:
         """The newest seal of each run."""

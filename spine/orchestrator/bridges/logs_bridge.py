@@ -7,6 +7,7 @@ from domains.logs import (
     driver_ledger,
     driver_log,
     driver_proof,
+    driver_redaction,
     driver_replays,
     engine_capture,
 )
@@ -34,6 +35,8 @@ class _TraceWriting:
     insert_run_steps = staticmethod(driver.insert_run_steps)
     insert_refusals = staticmethod(driver.insert_refusals)
     insert_environments = staticmethod(driver_capture.insert_environments)
+    erase_payloads = staticmethod(driver_redaction.erase_payloads)
+    erase_refused = staticmethod(driver_redaction.erase_refused)
     latest_seals = staticmethod(driver.latest_seals)
     insert_seals = staticmethod(driver.insert_seals)
 

@@ -31,6 +31,7 @@ from spine.orchestrator.coordinators.recording import (
     recording_ports,
 )
 from spine.services.canonical_json import json_text
+from spine.services.commitments import salts
 from spine.services.ids import uuid7
 
 MOST_FAILURES = 500
@@ -130,7 +131,9 @@ async def keep_steps_failure(ctx: WriteContext, request: AppendSteps, error: Hoc
     run = await _run_that_lost(ctx, request.run_key, error)
     if run is not None:
         reporting = ctx.bridge("activity").run_reporting_capability()
-        awaited = [reporting.span_of(run, step).span_id for step in request.steps]
+        fresh = salts(len(request.steps))
+        spans = [reporting.span_of(run, step, salt) for step, salt in zip(request.steps, fresh, strict=True)]
+        awaited = [span.span_id for span in spans]
         await _keep(ctx, [_failure(ctx, run, EvidenceClass.ACTIVITY, error, awaited)])
 
 

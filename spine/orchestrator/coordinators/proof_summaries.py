@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import cast
 
-from spine.contracts.enums import ProviderType, RunStatus, StepKind, StepStatus
+from spine.contracts.enums import PayloadState, ProviderType, RunStatus, StepKind, StepStatus
 from spine.contracts.ports import RunStep
 from spine.contracts.proof import RawLog, TraceStepSummary, TraceSummary
 from spine.contracts.records import StepRecord
@@ -66,13 +66,20 @@ def raw_logs(stored: StoredRun) -> tuple[RawLog, ...] | None:
     return tuple(
         RawLog(
             step_index=payload.step_index,
-            input=None if payload.input is None else payload.input.decode(errors="replace"),
-            output=None if payload.output is None else payload.output.decode(errors="replace"),
-            attributes=payload.attributes.decode(errors="replace"),
+            state=PayloadState.PRESENT if payload.redacted_at is None else PayloadState.REDACTED,
+            redacted_at=payload.redacted_at,
+            input=_text(payload.input),
+            output=_text(payload.output),
+            attributes=_text(payload.attributes),
+            salt=None if payload.salt is None else payload.salt.hex(),
         )
         for payload in found
         if payload is not None
     )
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")
 
 
 def _started(stored: StoredRun) -> list[tuple[RunStep, StepRecord]]:

@@ -43,8 +43,9 @@ from spine.contracts.records import (
 from spine.contracts.spans import SpanFacts
 from spine.contracts.statements import InsertRows
 from spine.orchestrator.context import WriteContext
+from spine.orchestrator.coordinators.known_spans import KnownSpan, known_span
 from spine.orchestrator.leaves import seal_leaves
-from spine.services.canonical_json import digest
+from spine.services.commitments import commitment
 from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, step_hash, trace_genesis
 from spine.services.proof.seal import build_seal, needs_seal
 from spine.storage.sessions import WriteSession
@@ -117,11 +118,10 @@ class TraceState:
         self.steps = list(steps)
         self.runs = {run.id: run for run in runs}
         self.refused_count = head.refused_count
-        self.digests = {step.span_id: step.span_digest for step in steps} | {
-            run.span_id: run.span_digest for run in runs if not run.named_after_root
-        }
+        self.known = {step.span_id: known_span(step) for step in steps}
+        self.known |= {run.span_id: known_span(run) for run in runs if not run.named_after_root}
         self._head_hash = head.head_hash if head.step_count else trace_genesis(tenant_id, head.trace_id)
-        self.new_facts: dict[int, SpanFacts] = {}
+        self.new_payloads: dict[int, StepPayload] = {}
 
     @property
     def head(self) -> TraceHead:
@@ -130,15 +130,15 @@ class TraceState:
 
     def preview(self, span: SpanFacts, price: PriceQuote | None, ahead: int) -> KnownStep:
         """What a span would be as a step, `ahead` places after the chain's end; nothing is chained."""
-        return _known(_step_record(span, price, len(self.steps) + ahead, self._head_hash))
+        return _known(_step_record(span, price, len(self.steps) + ahead, self._head_hash), span.salt)
 
     def append(self, span: SpanFacts, price: PriceQuote | None) -> StepRecord:
         """Chain one more step."""
         record = _step_record(span, price, len(self.steps), self._head_hash)
         self._head_hash = record.step_hash
-        self.new_facts[record.step_index] = span
-        self.digests[span.span_id] = span.digest
-        self.steps.append(_known(record))
+        self.new_payloads[record.step_index] = payload_of(span, record.step_index)
+        self.known[span.span_id] = KnownSpan(span.salt, record.span_digest, None)
+        self.steps.append(_known(record, span.salt))
         return record
 
 
@@ -171,9 +171,7 @@ class Recording:
         """Chain a span as a step and keep its payloads."""
         record = trace.append(span, price)
         self.steps.append(record)
-        self.payloads.append(
-            StepPayload(trace.trace_id, record.step_index, span.input, span.output, span.attributes),
-        )
+        self.payloads.append(trace.new_payloads[record.step_index])
 
     def take(self, run: RunRow, before: RunRow | None) -> None:
         """Take a run's new state; it is written only if it differs from the state before."""
@@ -310,7 +308,13 @@ class Recording:
                 self.runs[key] = structs.replace(self.runs[key], incident_count=counts.get(key, 0))
 
 
+def payload_of(span: SpanFacts, index: int) -> StepPayload:
+    """A span's payload as it is kept beside the step with this chain number."""
+    return StepPayload(span.trace_id, index, span.input, span.output, span.attributes, span.salt, None)
+
+
 def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_hash: bytes) -> StepRecord:
+    salt = span.salt
     record = StepRecord(
         trace_id=span.trace_id,
         step_index=index,
@@ -334,17 +338,18 @@ def _step_record(span: SpanFacts, price: PriceQuote | None, index: int, prev_has
         finish_reason=span.finish_reason,
         response_id=span.response_id,
         marked=span.marked,
-        span_digest=span.digest,
-        input_digest=None if span.input is None else digest(span.input),
-        output_digest=None if span.output is None else digest(span.output),
-        attributes_digest=digest(span.attributes),
+        span_digest=commitment(salt, span.digest),
+        input_digest=None if span.input is None else commitment(salt, span.input),
+        output_digest=None if span.output is None else commitment(salt, span.output),
+        attributes_digest=commitment(salt, span.attributes),
         prev_hash=prev_hash,
         step_hash=GENESIS,
+        salted=True,
     )
     return structs.replace(record, step_hash=step_hash(record))
 
 
-def _known(record: StepRecord) -> KnownStep:
+def _known(record: StepRecord, salt: bytes) -> KnownStep:
     return KnownStep(
         trace_id=record.trace_id,
         step_index=record.step_index,
@@ -366,5 +371,7 @@ def _known(record: StepRecord) -> KnownStep:
         cost_micro_usd=record.cost_micro_usd,
         span_digest=record.span_digest,
         step_hash=record.step_hash,
+        salt=salt,
+        redacted_at=None,
         run_key=None,
     )

@@ -169,7 +169,7 @@ def _judged(step: StepToReplay, done: Executed) -> ReplayedStep:
         return _result(step, ReplayOutcome.EXECUTED, None, from_cache=done.from_cache)
     if step.output is None:
         return _result(step, ReplayOutcome.UNREPLAYABLE, NOTHING_RECORDED, from_cache=done.from_cache)
-    expected, actual = output_hash(step.output), output_hash(done.output)
+    expected, actual = output_hash(step.salt, step.output), output_hash(step.salt, done.output)
     if expected == actual:
         return _result(step, ReplayOutcome.MATCHED, None, from_cache=done.from_cache)
     found = Divergence(

@@ -30,10 +30,10 @@ from spine.contracts.records import (
     StepRecord,
 )
 from spine.contracts.replays import Divergence, ReplayedDecision
-from spine.orchestrator.coordinators.run_facts import identity_facts, step_facts
+from spine.orchestrator.coordinators.run_facts import identity_facts, step_subject
 from spine.orchestrator.coordinators.run_governance import DECISIONS
 from spine.services.canonical_json import digest
-from spine.services.outputs import is_recorded
+from spine.services.commitments import matches
 from spine.services.proof.hashing import evidence_genesis, evidence_hash
 from spine.services.proof.verify import UNHASHABLE
 
@@ -126,15 +126,16 @@ class _DecisionReplay:
     def _subject(self, step: StepRecord) -> Subject:
         """A step as rules judged it, without payloads that are not what was recorded."""
         payload = self._stored.payloads.get((step.trace_id, step.step_index))
+        subject = step_subject(step, payload)
+        facts = {**self._identity, **subject.facts}
         given, gave = (None, None) if payload is None else (payload.input, payload.output)
-        facts = self._identity | step_facts(step, given, gave)
         for name, content, recorded in (
             ("step.input", given, step.input_digest),
             ("step.output", gave, step.output_digest),
         ):
-            if not is_recorded(content, recorded):
-                del facts[name]
-        return Subject(step.step_index, facts)
+            if not matches(subject.salt, content, recorded):
+                facts.pop(name, None)
+        return Subject(step.step_index, facts, subject.salt)
 
 
 def _altered(record: GovernanceRecord, head: bytes) -> Remade | None:

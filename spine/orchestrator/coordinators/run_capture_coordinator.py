@@ -141,6 +141,7 @@ class FoundCaptures:
         said = None if self._tallies is None else sum(count for _, _, count in self._tallies.get(run.id, ()))
         return CaptureFacts(
             live=run.state == RunState.LIVE,
+            erased=run.attributes is None,
             names_model=run.own_model is not None,
             environment=environment,
             step_count=run.step_count,

@@ -4,8 +4,8 @@ An absent text is empty and an absent count 0; `cost_known` tells an unknown cos
 """
 
 from spine.contracts.policy_facts import FactValue
-from spine.contracts.ports import KnownStep, RunMeasure, RunRow
-from spine.contracts.records import StepRecord
+from spine.contracts.ports import KnownStep, RunMeasure, RunRow, Subject
+from spine.contracts.records import StepPayload, StepRecord
 
 
 def identity_facts(run: RunRow) -> dict[str, FactValue]:
@@ -39,10 +39,17 @@ def total_facts(run: RunRow) -> dict[str, FactValue]:
     }
 
 
-def step_facts(
-    step: KnownStep | StepRecord, input_bytes: bytes | None, output_bytes: bytes | None
-) -> dict[str, FactValue]:
-    """The facts of one step that a condition may read."""
+def step_subject(step: KnownStep | StepRecord, payload: StepPayload | None) -> Subject:
+    """A step as rules judge it; a payload that was erased is no fact any more, one that never was is empty."""
+    facts = step_facts(step)
+    if payload is None or payload.redacted_at is None:
+        facts["step.input"] = _text(None if payload is None else payload.input)
+        facts["step.output"] = _text(None if payload is None else payload.output)
+    return Subject(step.step_index, facts, None if payload is None else payload.salt)
+
+
+def step_facts(step: KnownStep | StepRecord) -> dict[str, FactValue]:
+    """The facts of one step that a condition may read, but for its payload."""
     return {
         "step.kind": str(step.kind),
         "step.name": step.name,
@@ -51,8 +58,6 @@ def step_facts(
         "step.error_code": step.outcome_code or "",
         "step.provider": step.provider or "",
         "step.model": step.model or "",
-        "step.input": _text(input_bytes),
-        "step.output": _text(output_bytes),
         "step.duration_ms": max(0, step.ended_ns - step.started_ns) // 1_000_000,
         "step.input_tokens": step.input_tokens or 0,
         "step.output_tokens": step.output_tokens or 0,

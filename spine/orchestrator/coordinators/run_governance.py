@@ -4,7 +4,7 @@ Facts that are running totals are judged when a run ends; a later, corrected tot
 verdict counts, so the order in which spans arrived never decides.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,6 @@ from spine.contracts.enums import (
     RunState,
     RunStatus,
 )
-from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import (
     ActiveLimit,
     ActiveRule,
@@ -106,10 +105,10 @@ class RunGovernance:
         verdicts = self._judge(RulePhase.RUN_START, [Subject(None, identity_facts(run))])
         return self.follow(run, verdicts), verdicts
 
-    def judge_steps(self, run: RunRow, steps: Sequence[tuple[int, Mapping[str, FactValue]]]) -> list[RuleVerdict]:
-        """Judge steps that join a run, each given by its chain number and its facts; `follow` records the verdicts."""
+    def judge_steps(self, run: RunRow, steps: Sequence[Subject]) -> list[RuleVerdict]:
+        """Judge steps that join a run, each given with its own facts; `follow` records the verdicts."""
         identity = identity_facts(run)
-        subjects = [Subject(index, identity | dict(facts)) for index, facts in steps]
+        subjects = [Subject(step.step_index, {**identity, **step.facts}, step.salt) for step in steps]
         return self._judge(RulePhase.STEP, subjects) if subjects else []
 
     def judge_end(self, run: RunRow) -> RunRow:

@@ -13,13 +13,13 @@ import msgspec
 from spine.contracts.enums import AuditEntityType, OperationKind, Permission, RefusalKind, RunState
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
-from spine.contracts.policy_facts import FactValue
-from spine.contracts.ports import KnownStep, PriceQuote, Refusal, RunStep, TraceFold
+from spine.contracts.ports import KnownStep, PriceQuote, Refusal, RunStep, Subject, TraceFold
 from spine.contracts.records import StepPayload
 from spine.contracts.runs import IngestOutcome, IngestSpans
 from spine.contracts.spans import RefusedSpan, SpanFacts, SpanRecord
 from spine.orchestrator.context import WriteContext, within_dispatch
 from spine.orchestrator.coordinators.evidence_capture_coordinator import keep_ingest_failure
+from spine.orchestrator.coordinators.known_spans import KnownSpan
 from spine.orchestrator.coordinators.recording import (
     CAPABILITIES,
     Recording,
@@ -28,11 +28,12 @@ from spine.orchestrator.coordinators.recording import (
     lock_traces,
     recording_ports,
 )
-from spine.orchestrator.coordinators.run_facts import step_facts
+from spine.orchestrator.coordinators.run_facts import step_subject
 from spine.orchestrator.coordinators.run_governance import Governance, RunGovernance, load_governance, load_history
+from spine.services.commitments import commitment, salts
 from spine.services.metrics import count_spans
 
-FactsOf = Callable[[KnownStep], dict[str, FactValue]]
+SubjectOf = Callable[[KnownStep], Subject]
 
 REFUSAL_NAMESPACE = UUID("0b1f3a52-94f7-5c3e-8a44-5f5d8c1f2a10")
 
@@ -55,7 +56,8 @@ class _Ingest:
 
     async def run(self, request: IngestSpans) -> IngestOutcome:
         facts_of = self.ctx.bridge("activity").span_mapping_capability()
-        spans = [(span, facts_of(span)) for span in request.batch.spans]
+        sent = request.batch.spans
+        spans = [(span, facts_of(span, salt)) for span, salt in zip(sent, salts(len(sent)), strict=True)]
         refused = request.batch.refused
         trace_ids = sorted(
             {span.trace_id for span in request.batch.spans} | {r.trace_id for r in refused if r.trace_id}
@@ -70,9 +72,9 @@ class _Ingest:
         folds = self._fold(spans, states, kept)
         governance = RunGovernance(self.recording, self.ports, self.governance, history)
         joined = [self._assign(state, fold) for state, fold in folds]
-        step_facts_of = await self._step_facts(folds, joined)
+        subject_of = await self._subjects(folds, joined)
         for (state, fold), new_steps in zip(folds, joined, strict=True):
-            self._judge(state, fold, new_steps, step_facts_of, governance)
+            self._judge(state, fold, new_steps, subject_of, governance)
         if not self.recording.is_empty():
             await self.recording.write(self.ctx, self.ports, states.values())
             self.ctx.announce(self.recording.changes)
@@ -115,17 +117,17 @@ class _Ingest:
         fresh: dict[str, tuple[list[SpanFacts], list[SpanFacts]]] = {trace_id: ([], []) for trace_id in states}
         for span, facts in spans:
             state = states[facts.trace_id]
-            known = state.digests.get(facts.span_id)
-            if known == facts.digest:
-                self.duplicates += 1
-                continue
+            known = state.known.get(facts.span_id)
             if known is not None:
-                self._keep(_duplicate(span, facts, self.ctx), states, kept)
+                if known.is_copied_by(facts):
+                    self.duplicates += 1
+                else:
+                    self._keep(_duplicate(span, facts, known.commitment_to(facts), self.ctx), states, kept)
                 continue
             self.accepted += 1
             agents, roots = fresh[facts.trace_id]
             if facts.is_agent:
-                state.digests[facts.span_id] = facts.digest
+                state.known[facts.span_id] = KnownSpan(facts.salt, commitment(facts.salt, facts.digest), None)
                 agents.append(facts)
                 continue
             if facts.parent_span_id is None:
@@ -157,7 +159,7 @@ class _Ingest:
         state: TraceState,
         fold: TraceFold,
         joined: dict[UUID, list[KnownStep]],
-        facts_of: FactsOf,
+        subject_of: SubjectOf,
         governance: RunGovernance,
     ) -> None:
         for run in fold.runs:
@@ -169,7 +171,7 @@ class _Ingest:
             current = self.recording.runs[run.id]
             if before is None:
                 current, _ = governance.judge_start(current)
-            steps = [(step.step_index, facts_of(step)) for step in joined.get(run.id, [])]
+            steps = [subject_of(step) for step in joined.get(run.id, [])]
             current = governance.follow(current, governance.judge_steps(current, steps))
             if before is not None and not steps and current == before:
                 continue
@@ -192,23 +194,18 @@ class _Ingest:
             steps.append(step)
         return joined
 
-    async def _step_facts(
+    async def _subjects(
         self, folds: Sequence[tuple[TraceState, TraceFold]], joined: Sequence[dict[UUID, list[KnownStep]]]
-    ) -> FactsOf:
-        """The facts of the steps that join runs; payloads of those that came before the span of their run are read."""
-        spans: dict[tuple[str, int], SpanFacts | StepPayload] = {
-            (state.trace_id, index): span for state, _ in folds for index, span in state.new_facts.items()
+    ) -> SubjectOf:
+        """The steps that join runs, to be judged; payloads of those that came before the span of their run are read."""
+        payloads: dict[tuple[str, int], StepPayload] = {
+            (state.trace_id, index): payload for state, _ in folds for index, payload in state.new_payloads.items()
         }
         steps = [step for runs in joined for steps in runs.values() for step in steps]
-        late = [step for step in steps if (step.trace_id, step.step_index) not in spans]
+        late = [step for step in steps if (step.trace_id, step.step_index) not in payloads]
         for payload in await self.ctx.session.fetch(self.ports.traces.payloads_of(late)) if late else []:
-            spans[payload.trace_id, payload.step_index] = payload
-
-        def facts_of(step: KnownStep) -> dict[str, FactValue]:
-            kept = spans.get((step.trace_id, step.step_index))
-            return step_facts(step, kept.input if kept else None, kept.output if kept else None)
-
-        return facts_of
+            payloads[payload.trace_id, payload.step_index] = payload
+        return lambda step: step_subject(step, payloads.get((step.trace_id, step.step_index)))
 
     def _audit(self, trace_ids: Sequence[str]) -> None:
         after = {
@@ -228,14 +225,15 @@ class _Ingest:
         )
 
 
-def _duplicate(span: SpanRecord, facts: SpanFacts, ctx: WriteContext) -> Refusal:
+def _duplicate(span: SpanRecord, facts: SpanFacts, committed: bytes, ctx: WriteContext) -> Refusal:
+    """A copy that differs; named by its commitment, for an id made of a plain digest would outlive the payload."""
     return Refusal(
-        id=_refusal_id(facts.trace_id, facts.span_id, facts.digest.hex()),
+        id=_refusal_id(facts.trace_id, facts.span_id, committed.hex()),
         trace_id=facts.trace_id,
         span_id=facts.span_id,
         kind=RefusalKind.DUPLICATE_DIFFERS,
         reason="another copy of this span came first and differs",
-        span_digest=facts.digest,
+        span_digest=committed,
         body=msgspec.json.encode(span),
         refused_at=ctx.now,
     )

@@ -15,8 +15,14 @@ from spine.contracts.ports import PriceQuote, RuleVerdict, RunRow, RunStep
 from spine.contracts.runs import AppendSteps, CompleteRun, RunChanged, StartRun
 from spine.contracts.spans import SpanFacts
 from spine.orchestrator.context import WriteContext, within_dispatch
-from spine.orchestrator.coordinators.recording import Recording, TraceState, lock_traces, recording_ports
-from spine.orchestrator.coordinators.run_facts import step_facts
+from spine.orchestrator.coordinators.recording import (
+    Recording,
+    TraceState,
+    lock_traces,
+    payload_of,
+    recording_ports,
+)
+from spine.orchestrator.coordinators.run_facts import step_subject
 from spine.orchestrator.coordinators.run_governance import (
     Governance,
     RunGovernance,
@@ -26,6 +32,7 @@ from spine.orchestrator.coordinators.run_governance import (
 )
 from spine.orchestrator.coordinators.run_standing import History
 from spine.services.clock import to_ns
+from spine.services.commitments import salts
 
 
 async def start_run(ctx: WriteContext, request: StartRun) -> RunChanged:
@@ -53,12 +60,11 @@ async def append_steps(ctx: WriteContext, request: AppendSteps) -> RunChanged:
     lifecycle = _Lifecycle(ctx)
     state, run = await lifecycle.lock(request.run_key)
     lifecycle.refuse_stopped(run)
-    spans = [lifecycle.reporting.span_of(run, step) for step in request.steps]
+    fresh = salts(len(request.steps))
+    spans = [lifecycle.reporting.span_of(run, step, salt) for step, salt in zip(request.steps, fresh, strict=True)]
     new = [span for span in spans if _is_new(state, span)]
     previews = [state.preview(span, lifecycle.quote(span), ahead) for ahead, span in enumerate(new)]
-    steps = [
-        (step.step_index, step_facts(step, span.input, span.output)) for step, span in zip(previews, new, strict=True)
-    ]
+    steps = [step_subject(step, payload_of(span, step.step_index)) for step, span in zip(previews, new, strict=True)]
     verdicts = lifecycle.governance.judge_steps(run, steps)
     refused = refusal(verdicts)
     if refused is not None:
@@ -84,8 +90,8 @@ async def complete_run(ctx: WriteContext, request: CompleteRun) -> RunChanged:
 
 
 def _is_new(state: TraceState, span: SpanFacts) -> bool:
-    known = state.digests.get(span.span_id)
-    if known is not None and known != span.digest:
+    known = state.known.get(span.span_id)
+    if known is not None and not known.is_copied_by(span):
         raise Conflict("a step with this stepId was reported before and differs", field="steps")
     return known is None
 

@@ -36,10 +36,11 @@ from spine.orchestrator.coordinators.replay_coordinator import FINISH, RESERVE, 
 from spine.orchestrator.coordinators.replay_decisions import RecordedRun, StepPlace, replay_decisions
 from spine.orchestrator.coordinators.waves import Undecodable, read_wave
 from spine.services.canonical_json import digest
-from spine.services.outputs import is_recorded
+from spine.services.commitments import commitment, matches
 from spine.services.proof.hashing import step_hash
 from spine.services.proof.verify import UNHASHABLE
 from spine.services.texts import check_text
+from spine.storage.reservations import ANSWERS
 from spine.storage.sessions import SourceFailed
 
 MOST_STEPS = 1_000
@@ -169,6 +170,8 @@ def step_to_replay(
         input=None if payload is None else payload.input,
         input_digest=step.input_digest,
         output=None if payload is None else payload.output,
+        salt=None if payload is None else payload.salt,
+        redacted=payload is not None and payload.redacted_at is not None,
         altered=_altered(step, payload),
     )
 
@@ -187,10 +190,12 @@ def _altered(step: StepRecord, payload: StepPayload | None) -> Divergence | None
         now = b""
     if now != step.step_hash:
         return _record(step, step.step_hash, now)
-    given, gave = (None, None) if payload is None else (payload.input, payload.output)
+    if payload is not None and payload.redacted_at is not None:
+        return None
+    salt, given, gave = (None, None, None) if payload is None else (payload.salt, payload.input, payload.output)
     for content, recorded in ((given, step.input_digest), (gave, step.output_digest)):
-        if not is_recorded(content, recorded):
-            return _record(step, recorded or b"", b"" if content is None else digest(content))
+        if not matches(salt, content, recorded):
+            return _record(step, recorded or b"", b"" if content is None else commitment(salt, content))
     return None
 
 
@@ -208,7 +213,7 @@ async def replay_run(ctx: SequenceContext, request: ReplayRun) -> RunReplayed:
     """Replay a run; Conflict while the same request is replayed, IdempotencyConflict when the key is another's."""
     within_dispatch("RunReplayCoordinator")
     material: ReplayMaterial = await ctx.perform(MATERIAL, request)
-    key = f"replay/{request.idempotency_key}"
+    key = f"{ANSWERS}{request.idempotency_key}"
     reserving = ReserveExecution(
         key=key,
         request_digest=digest(msgspec.json.encode(request, order="deterministic")),

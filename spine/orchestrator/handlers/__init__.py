@@ -6,6 +6,7 @@ from spine.orchestrator.coordinators import (
     run_evidence_coordinator,
     run_ingest_coordinator,
     run_proof_coordinator,
+    run_redaction_coordinator,
     run_replay_coordinator,
     signal_feedback_coordinator,
 )
@@ -54,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *run_ingest_coordinator.OPERATIONS,
     *run_proof_coordinator.OPERATIONS,
     *run_replay_coordinator.OPERATIONS,
+    *run_redaction_coordinator.OPERATIONS,
     *signal_feedback_coordinator.OPERATIONS,
     *signals_handler.OPERATIONS,
     *vouchers_handler.OPERATIONS,

@@ -14,9 +14,9 @@
                                an empty line, then the checkpoint: a C2SP signed note
 
 Hashes are hex in records, base64 elsewhere. What follows a record's hash is canonical JSON (RFC 8785), byte for byte
-what was hashed behind the tag of its kind, so that any SHA-256 checks it. Payloads are not in it, their digests are;
-who holds a payload can compare. Of a run it tells all up to its latest seal that the checkpoint covers; that no later
-seal exists it cannot tell.
+what was hashed behind the tag of its kind, so that any SHA-256 checks it. Payloads are not in it, commitments to them
+are: who holds a payload and its salt can compare. Of a run it tells all up to its latest seal that the checkpoint
+covers; that no later seal exists it cannot tell.
 """
 
 from collections.abc import Iterator, Sequence

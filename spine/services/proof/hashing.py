@@ -85,6 +85,7 @@ def step_content(step: StepRecord) -> bytes:
         step.provider,
         step.provider_type,
         step.response_id,
+        True if step.salted else UNSET,
         step.skill_name,
         step.span_digest.hex(),
         step.span_id,

@@ -4,7 +4,8 @@ A run's record holds every field of its row but those that may change without a 
 `policy_violation`, `incident_count` (a later decision may raise them), `withdrawn` (it hides the whole run),
 `seal_version` (the seal has its own), `evidence_count` and `evidence_head` (they stand beside the record in the seal).
 `latency_bucket` and `evidence_health` are computed when read and are no part of the row. Payload bytes are sealed
-through the steps' digests, `attributes` as its own.
+through the steps' commitments, `attributes` by one of its own, which erasing (`salt`, `attributes_digest`,
+`redacted_at`) leaves as it is: a run is erased without a new seal. Goal, names and error texts are sealed as they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ from msgspec import defstruct, structs
 
 from spine.contracts.ports import RunRow
 from spine.contracts.records import SealRecord
-from spine.services.canonical_json import Scalar, digest, exact
+from spine.services.canonical_json import Scalar, exact
 from spine.services.clock import to_us
+from spine.services.commitments import commitment
 from spine.services.proof.hashing import GENESIS, seal_hash
 from spine.services.proof.written import encode
 
@@ -33,19 +35,21 @@ LEFT_OUT = frozenset(
         "seal_version",
         "evidence_count",
         "evidence_head",
+        "salt",
+        "attributes_digest",
+        "redacted_at",
     },
 )
 SEALED_FIELDS = tuple(name for name in RunRow.__struct_fields__ if name not in LEFT_OUT)
 WRITTEN = tuple(sorted(SEALED_FIELDS))
 """In the order of canonical JSON."""
+ATTRIBUTES = WRITTEN.index("attributes")
 
 
 def _writer(name: str, kind: Any) -> Callable[[Any], Scalar] | None:
     """How a field of this type becomes JSON; None for what is JSON already."""
     if name.endswith("_ns"):
         return str
-    if name == "attributes":
-        return lambda value: digest(value).hex()
     kinds = get_args(kind) or (kind,)
     return next((written for of, written in BY_TYPE.items() if of in kinds), None)
 
@@ -64,9 +68,21 @@ WrittenRun = defstruct("WrittenRun", [(name, Scalar) for name in WRITTEN], gc=Fa
 _values = attrgetter(*WRITTEN)
 
 
+def attributes_digest(run: RunRow) -> str:
+    """What a seal says of a run's attributes: their commitment, or their SHA-256 where the run has no salt.
+
+    The first is marked, so that neither passes for the other. Of erased ones it is what was said while they were there.
+    """
+    if run.attributes is None:
+        return run.attributes_digest or ""
+    committed = commitment(run.salt, run.attributes).hex()
+    return committed if run.salt is None else f"salted:{committed}"
+
+
 def run_record(run: RunRow) -> bytes:
-    """The run's sealed fields as canonical JSON: times as decimal strings, bytes as SHA-256 hex or as their hex."""
+    """The run's sealed fields as canonical JSON: times as decimal strings, bytes as their hex, attributes committed."""
     values = list(_values(run))
+    values[ATTRIBUTES] = attributes_digest(run)
     for place, written in WRITERS:
         value = values[place]
         if value is not None and type(value) is not str:  # text, which only an edit can have put there, is text

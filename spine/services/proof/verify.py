@@ -11,6 +11,7 @@ to the database as its owner or superuser can, unnoticed,
 - drop a run's newest seals with what they cover, and set its row back to what an older seal holds;
 - delete a run's seals and set it back to live, which reads UNSUPPORTED, not VERIFIED;
 - delete or withdraw a whole run, or invent one, which no other run's record contradicts;
+- erase payloads, or date an erasure otherwise: they read REDACTED, and the audit ledger has no entry of it;
 - change what no seal commits to: `risk_level`, `policy_violation`, `incident_count`, a trace's `created_at`, and
   every other table (incidents, signals and their feedback, rules, limits, prices, keys, the audit ledger).
 What was not read is not verified: payloads and trace heads that were not selected, a page's evidence beyond 500 rows.
@@ -27,7 +28,7 @@ from spine.contracts.log import PlacedLeaf
 from spine.contracts.ports import RunRow, RunStep, TraceHeadSummary
 from spine.contracts.proof import INTEGRITY_CONFIG, FirstBreak, IntegrityVerification
 from spine.contracts.records import EvidenceRecord, SealRecord, StepPayload, StepRecord
-from spine.services.canonical_json import digest
+from spine.services.commitments import SALT_BYTES, matches
 from spine.services.proof.hashing import GENESIS, evidence_genesis, evidence_hash, seal_hash
 from spine.services.proof.leaves import seal_entry
 from spine.services.proof.merkle import leaf_hash
@@ -184,12 +185,21 @@ def _run_break(run: RunRow, latest: SealRecord) -> Break | None:
     ):
         if now != then:
             return Break(BreakKind.RUN_EDIT, None, f"{name} differs from what was sealed")
+    if not _is_kept_or_erased(run):
+        return Break(BreakKind.RUN_EDIT, None, "attributes are not what redacted_at says of them")
     record = run_record(run)
     if record == latest.run_record:
         return None
     now, then = orjson.loads(record), orjson.loads(latest.run_record)
     changed = next((name for name in SEALED_FIELDS if now.get(name) != then.get(name)), "a field")
     return Break(BreakKind.RUN_EDIT, None, f"{changed} differs from what was sealed")
+
+
+def _is_kept_or_erased(run: RunRow) -> bool:
+    """Whether the run's attributes are there, or erased with their salt and dated; nothing between."""
+    if run.redacted_at is None:
+        return run.attributes is not None and run.attributes_digest is None
+    return run.attributes is None and run.salt is None and run.attributes_digest is not None
 
 
 def _evidence_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
@@ -215,7 +225,7 @@ def _evidence_break(tenant_id: UUID, stored: StoredRun) -> Break | None:
 
 
 def _payload_break(stored: StoredRun) -> Break | None:
-    """A step whose payload bytes are not those that its record holds the digests of."""
+    """A step whose payload bytes are not those that its record commits to, and were not erased either."""
     if stored.payloads is None:
         return None
     payloads = {(payload.trace_id, payload.step_index): payload for payload in stored.payloads}
@@ -223,15 +233,26 @@ def _payload_break(stored: StoredRun) -> Break | None:
         payload = payloads.get((placed.trace_id, placed.step_index))
         if payload is None:
             return Break(BreakKind.PAYLOAD_TAMPERED, placed.step_index, f"step {placed.step_index} lost its payload")
-        if step is None or _digests(payload) != (step.input_digest, step.output_digest, step.attributes_digest):
+        if step is None or not (_is_erased(payload) or _is_committed_to(payload, step)):
             reason = f"the payload of step {placed.step_index} differs from its digests"
             return Break(BreakKind.PAYLOAD_TAMPERED, placed.step_index, reason)
     return None
 
 
-def _digests(payload: StepPayload) -> tuple[bytes | None, bytes | None, bytes]:
+def _is_erased(payload: StepPayload) -> bool:
+    """Whether nothing is left of it, and a time says since when."""
+    kept = (payload.input, payload.output, payload.attributes, payload.salt)
+    return payload.redacted_at is not None and kept == (None,) * 4
+
+
+def _is_committed_to(payload: StepPayload, step: StepRecord) -> bool:
+    """Whether these are the bytes, and the salt, that the step's record was made with."""
+    salt = payload.salt
     return (
-        None if payload.input is None else digest(payload.input),
-        None if payload.output is None else digest(payload.output),
-        digest(payload.attributes),
+        payload.redacted_at is None
+        and (salt is None or len(salt) == SALT_BYTES)
+        and step.salted == (salt is not None)
+        and matches(salt, payload.input, step.input_digest)
+        and matches(salt, payload.output, step.output_digest)
+        and matches(salt, payload.attributes, step.attributes_digest)
     )

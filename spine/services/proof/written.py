@@ -14,7 +14,10 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 class WrittenStep(Struct, gc=False):
-    """A step: digests in hex, nanosecond times as decimal text."""
+    """A step: digests in hex, nanosecond times as decimal text.
+
+    `salted` is left out where it is false, so that steps from before there were salts are written as they always were.
+    """
 
     attributes_digest: str
     cost_micro_usd: int | None
@@ -35,6 +38,7 @@ class WrittenStep(Struct, gc=False):
     provider: str | None
     provider_type: str
     response_id: str | None
+    salted: bool | UnsetType
     skill_name: str
     span_digest: str
     span_id: str

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec import structs
 
 from domains.activity.engine import fold
-from domains.activity.genai import facts_of
 from spine.contracts.ports import KnownStep, RunRow, TraceFold
 from spine.contracts.spans import SpanFacts
 from spine.services.canonical_json import digest
-from tests.domains.activity.spans import a_span
+from spine.services.commitments import commitment
+from tests.domains.activity.spans import a_span, facts_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 START_NS = 1_779_000_000_000_000_000
@@ -58,8 +58,9 @@ def step(facts: SpanFacts, index: int) -> KnownStep:
     return KnownStep(
         step_index=index,
         cost_micro_usd=cost_of(facts.provider, facts.model, facts.input_tokens, facts.output_tokens),
-        span_digest=facts.digest,
+        span_digest=commitment(facts.salt, facts.digest),
         step_hash=b"",
+        redacted_at=None,
         run_key=None,
         **{name: getattr(facts, name) for name in known},
     )

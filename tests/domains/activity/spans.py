@@ -3,7 +3,10 @@
 from hypothesis import strategies as st
 from msgspec import structs
 
-from spine.contracts.spans import AttributeValue, SpanEvent, SpanRecord
+from domains.activity import genai
+from spine.contracts.spans import AttributeValue, SpanEvent, SpanFacts, SpanRecord
+
+SALT = bytes(range(32))
 
 BARE = SpanRecord(
     trace_id="5b8efff798038103d269b633813fc60c",
@@ -59,3 +62,8 @@ SPANS = st.builds(
 
 def a_span(attributes: dict[str, AttributeValue] | None = None, **fields: object) -> SpanRecord:
     return structs.replace(BARE, attributes=attributes or {}, **fields)
+
+
+def facts_of(span: SpanRecord) -> SpanFacts:
+    """The facts of a span, under one salt."""
+    return genai.facts_of(span, SALT)

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from domains.activity.genai import facts_of
 from spine.contracts.enums import StepKind, StepStatus
 from spine.contracts.spans import AttributeValue, SpanEvent, SpanFacts, SpanRecord
-from tests.domains.activity.spans import BARE, JSON_VALUES, SPANS, a_span
+from tests.domains.activity.spans import BARE, JSON_VALUES, SPANS, a_span, facts_of
 
 
 def kept(facts: SpanFacts) -> dict[str, object]:

@@ -3,10 +3,9 @@
 import pytest
 
 from domains.activity import semconv
-from domains.activity.genai import facts_of
 from spine.contracts.enums import ProviderType, StepKind, StepStatus
 from spine.contracts.spans import AttributeValue, SpanFacts
-from tests.domains.activity.spans import a_span
+from tests.domains.activity.spans import a_span, facts_of
 
 # What each canonical name means, by hand: a value, and the field and fact that it must become.
 MEANINGS: dict[str, tuple[AttributeValue, str, object]] = {

@@ -13,7 +13,7 @@ from spine.contracts.enums import RefusalKind, StepKind, StepStatus
 from spine.contracts.ports import KnownStep, LoggedSeal, Refusal, RunStep, TraceHead
 from spine.contracts.records import StepRecord
 from spine.services.ids import uuid7
-from tests.spine.services.proof.records import TRACE, make_payload, make_sealed, make_steps
+from tests.spine.services.proof.records import SALT, TRACE, make_payload, make_sealed, make_steps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -146,8 +146,8 @@ KEY = UUID(int=1)
 
 def known_of(step: StepRecord) -> KnownStep:
     fields = structs.asdict(step)
-    names = [name for name in KnownStep.__struct_fields__ if name != "run_key"]
-    return KnownStep(run_key=None, **{name: fields[name] for name in names})
+    names = [name for name in KnownStep.__struct_fields__ if name in fields]
+    return KnownStep(run_key=None, salt=SALT, redacted_at=None, **{name: fields[name] for name in names})
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ RUN = UUID(int=1)
 SEAL = SealSummary(RUN, 1, 3, 2, b"s" * 32, EPOCH)
 WHOLE = CaptureFacts(
     live=False,
+    erased=False,
     names_model=True,
     environment={names[-1]: "known" for names in ENVIRONMENT.values()},
     step_count=3,
@@ -92,6 +93,11 @@ class TestCompleteness:
         assert found.score == round(11 / 17, 3)
         assert found.grade is CaptureGrade.WARN
         assert set(missing(found)) == set(ENVIRONMENT) - {"service.name"}
+
+    def test_says_that_an_environment_was_erased_not_that_nobody_sent_it(self) -> None:
+        found = judged(environment={}, erased=True)
+        reasons = {one.reason for one in found.missing if one.evidence_class is EvidenceClass.ENVIRONMENT}
+        assert reasons == {"what the run carried of it was erased with its payloads"}
 
     @pytest.mark.parametrize(
         ("changes", "attribute"),

@@ -7,6 +7,7 @@ import msgspec
 import orjson
 import pytest
 
+from domains.policies.conditions import UNDECIDED
 from domains.policies.engine import (
     BI_POLICY_001,
     check_new_rule,
@@ -21,6 +22,8 @@ from spine.contracts.governance import CreatePolicyRule, RetirePolicyRule, Updat
 from spine.contracts.policy_facts import FactValue
 from spine.contracts.ports import ActiveRule, Subject
 from spine.services.canonical_json import digest
+from spine.services.commitments import commitment
+from tests.domains.activity.spans import SALT
 
 
 def rule(condition: str, **changes: Any) -> ActiveRule:
@@ -117,11 +120,30 @@ class TestJudge:
     def test_no_subjects_give_no_verdicts(self) -> None:
         assert judge([rule("true")], RulePhase.STEP, []) == []
 
-    def test_payloads_appear_in_facts_as_their_digest_only(self) -> None:
+    def test_payloads_appear_in_facts_as_their_commitment_only(self) -> None:
         secret = "card 4111"
-        [verdict] = judge([rule('step.input.contains("card")')], RulePhase.STEP, [step(1, step__input=secret)])
-        assert "4111" not in verdict.facts
-        assert digest(secret.encode()).hex() in verdict.facts
+        subject = msgspec.structs.replace(step(1, step__input=secret), salt=SALT)
+        [verdict] = judge([rule('step.input.contains("card")')], RulePhase.STEP, [subject])
+        committed = commitment(SALT, secret.encode()).hex()
+        assert verdict.facts == f'{{"step.input":"salted:{committed} (9 characters)"}}'
+
+    def test_payloads_without_a_salt_appear_as_their_digest(self) -> None:
+        [verdict] = judge([rule('step.input == "x"')], RulePhase.STEP, [step(1, step__input="x")])
+        assert verdict.facts == f'{{"step.input":"sha256:{digest(b"x").hex()} (1 characters)"}}'
+
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            '{"a": true}[step.input]',
+            "{1: true}[int(step.output)]",
+            "{1: true}[size(step.input)]",
+            '[1, 2][int(step.output)] == 1 || step.kind == ""',
+        ],
+    )
+    def test_an_error_quotes_nothing_of_a_payload(self, condition: str) -> None:
+        subject = step(1, step__input="4111", step__output="4111", step__kind="CHAT")
+        [verdict] = judge([rule(condition)], RulePhase.STEP, [subject])
+        assert (verdict.outcome, verdict.reason) == (EvaluationOutcome.ERROR, UNDECIDED)
 
     def test_long_texts_and_odd_characters_in_facts_are_cut_and_storable(self) -> None:
         name = "drop\0" + "x" * 5_000

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -141,6 +142,7 @@ class RunOutcome(Struct, frozen=True):
     fields: dict[str, Any]
     parent: str | None
     steps: list[dict[str, Any]]
+    payloads: list[tuple[str | None, ...]]
     limits: set[tuple[str, str]]
     incidents: set[tuple[str, ...]]
     finals: set[tuple[str, str, str]]
@@ -149,8 +151,11 @@ class RunOutcome(Struct, frozen=True):
     verified: VerificationStatus
 
 
+COMMITMENT = re.compile("salted:[0-9a-f]{64}")
 ARRIVAL = {"key", "id", "parent_key", "created_at"}
 OF_ARRIVAL = {"step_index", "late", "step_hash", "prev_hash"}
+SALTED = {"input_hash", "output_hash"}
+"""Commitments, which no two recordings have in common; what they commit to is compared instead."""
 
 
 async def outcome_of(execute: Execute, principal: Principal) -> dict[str, RunOutcome]:
@@ -180,9 +185,10 @@ def _outcome(
         fields=fields,
         parent=parent,
         steps=[
-            {name: value for name, value in structs.asdict(step).items() if name not in OF_ARRIVAL}
+            {name: value for name, value in structs.asdict(step).items() if name not in OF_ARRIVAL | SALTED}
             for step in proof.steps
         ],
+        payloads=[(log.input, log.output, log.attributes) for log in proof.raw_logs or ()],
         limits={(hit.limit_name, hit.level) for hit in found.limits.nodes},
         incidents={
             tuple(
@@ -200,7 +206,9 @@ def _outcome(
             for one in found.policies.nodes
             if one.outcome == "ALLOW" and one.phase is not RulePhase.RUN_END
         },
-        others=sorted((one.policy_name, one.phase, one.outcome, one.facts, one.reason) for one in judged),
+        others=sorted(
+            (one.policy_name, one.phase, one.outcome, COMMITMENT.sub("salted", one.facts), one.reason) for one in judged
+        ),
         verified=proof.integrity.verification_status,
     )
 

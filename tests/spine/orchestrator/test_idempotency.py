@@ -1,7 +1,13 @@
 """Reports sent twice, or by many at once: one chain, one answer a key."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+from msgspec import structs
 
 from spine.contracts.actors import Principal
 from spine.contracts.enums import (
@@ -9,9 +15,10 @@ from spine.contracts.enums import (
 )
 from spine.contracts.errors import ErrorCode, HocError
 from spine.contracts.runs import RunChanged
+from spine.orchestrator.operation_registry import request_digests
 from tests.conftest import Execute
 from tests.spine.orchestrator.reported import proof_of, runs_of
-from tests.spine.orchestrator.reporting import NOW, Reporter, a_step, failure
+from tests.spine.orchestrator.reporting import NOW, START, Reporter, a_step, failure
 
 
 class TestConcurrency:
@@ -97,3 +104,26 @@ class TestIdempotency:
         )
         assert sum(isinstance(one, RunChanged) for one in answers) == 1
         assert sum(isinstance(one, HocError) and one.code is ErrorCode.CONFLICT for one in answers) == 9
+
+    async def test_a_request_that_was_remembered_before_digests_were_keyed_is_recognised(
+        self, reporter: Reporter, superuser: dict[str, Any]
+    ) -> None:
+        first = await reporter.start(idempotency_key="again")
+        connection = await asyncpg.connect(**superuser)
+        try:
+            plain = request_digests(b"", structs.replace(START, idempotency_key="again"))[1]
+            changed = await connection.execute(
+                "UPDATE idempotency_keys SET request_digest = $2 WHERE tenant_id = $1",
+                reporter.principal.tenant_id,
+                plain,
+            )
+            assert changed == "UPDATE 1"
+        finally:
+            await connection.close()
+        assert await reporter.start(idempotency_key="again") == first
+
+    def test_a_request_is_remembered_under_a_key_that_is_not_in_the_database(self) -> None:
+        one, other = (request_digests(pepper, START) for pepper in (b"one", b"other"))
+        assert one[0] != other[0]
+        assert one[1] == other[1] == hashlib.sha256(msgspec.json.encode(START, order="deterministic")).digest()
+        assert one[0] != one[1]

@@ -35,7 +35,9 @@ CHANGING = {
     "traces",
     "trusted_documents",
 }
-"""What the app may update; every other table only grows."""
+"""What the app may update; every other table only grows, or forgets."""
+ERASING = {"span_refusals", "step_payloads"}
+"""What the app may erase, once and whole, as a trigger sees to; nothing else of it changes."""
 FORGETTING = {"events", "log_pending"}
 """What the app may delete from."""
 
@@ -112,11 +114,13 @@ class TestTheApp:
                     done.add(verb)
                 except asyncpg.InsufficientPrivilegeError:
                     pass
-            assert done == {verb for verb, names in (("UPDATE", CHANGING), ("DELETE", FORGETTING)) if name in names}
+            assert done == {
+                verb for verb, names in (("UPDATE", CHANGING | ERASING), ("DELETE", FORGETTING)) if name in names
+            }
 
     def test_changes_nothing_that_is_declared_append_only(self) -> None:
         assert APPEND_ONLY
-        assert CHANGING.isdisjoint(APPEND_ONLY)
+        assert (CHANGING | ERASING).isdisjoint(APPEND_ONLY)
 
     @pytest.mark.parametrize(
         "statement",
@@ -149,7 +153,8 @@ class TestFindingKeys:
         query = """
             SELECT p.proname, pg_get_userbyid(p.proowner), p.prosecdef, p.proconfig, pg_get_function_result(p.oid),
                 has_function_privilege('public', p.oid, 'EXECUTE'), has_function_privilege('hoc_app', p.oid, 'EXECUTE')
-            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('public', 'app') ORDER BY p.proname
+            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('public', 'app')
+                AND p.prorettype <> 'trigger'::regtype ORDER BY p.proname
         """
         async with connected(superuser) as connection:
             rows = [tuple(row) for row in await connection.fetch(query)]
@@ -169,6 +174,15 @@ class TestFindingKeys:
                 for name in finders
             ),
         ]
+
+    async def test_triggers_run_with_nobody_elses_rights(self, superuser: dict[str, Any]) -> None:
+        query = """SELECT p.proname, p.prosecdef, has_function_privilege('public', p.oid, 'EXECUTE') FROM pg_proc p
+                   WHERE p.prorettype = 'trigger'::regtype AND p.pronamespace = 'app'::regnamespace ORDER BY 1"""
+        async with connected(superuser) as connection:
+            assert [tuple(row) for row in await connection.fetch(query)] == [
+                ("payload_is_erased", False, False),
+                ("refusal_is_erased", False, False),
+            ]
 
     async def test_says_three_things_of_one_key(
         self, app: dict[str, Any], execute: Execute, principal: Principal

@@ -126,8 +126,8 @@ async def capture(execute: Execute, principal: Principal, run: Reported, **attri
 
 @asynccontextmanager
 async def connected(superuser: Mapping[str, Any]) -> AsyncIterator[Any]:
-    """A connection as the superuser, who may change anything."""
-    connection = await asyncpg.connect(**superuser)
+    """A connection as the superuser, who may change anything, triggers or not."""
+    connection = await asyncpg.connect(**superuser, server_settings={"session_replication_role": "replica"})
     try:
         yield connection
     finally:

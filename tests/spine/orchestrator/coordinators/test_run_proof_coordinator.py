@@ -56,7 +56,7 @@ class TestAnUntouchedRun:
         assert trace.head_hash in {step.step_hash for step in proof.steps}
         assert [log.step_index for log in proof.raw_logs or ()] == [step.step_index for step in proof.steps]
         assert "question 1" in str((proof.raw_logs or ())[0].input)
-        assert "kept 1" in (proof.raw_logs or ())[0].attributes
+        assert "kept 1" in str((proof.raw_logs or ())[0].attributes)
 
     async def test_gives_only_the_verdict_unless_more_is_asked(self, execute: Execute, principal: Principal) -> None:
         proof = await prove_one(execute, principal, await report(execute, principal))

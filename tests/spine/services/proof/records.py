@@ -35,10 +35,16 @@ from spine.contracts.records import (
     StepRecord,
 )
 from spine.services.canonical_json import digest
+from spine.services.commitments import commitment
 from spine.services.ids import uuid7
 from spine.services.proof.hashing import evidence_genesis, evidence_hash, step_hash, trace_genesis
 from spine.services.proof.seal import build_seal
 from spine.services.proof.verify import StoredRun
+
+ATTRIBUTES = b'{"seat":"12A"}'
+SALT = bytes(range(32))
+ABSENT: dict[str, Any] = {"redacted_at": datetime(2026, 1, 1, tzinfo=UTC), "attributes_digest": ""}
+"""What stands where nothing was, in columns that are neither text nor bytes of the usual names."""
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"
@@ -97,9 +103,12 @@ def make_run(**changes: Any) -> RunRow:
         evidence_count=0,
         evidence_head=b"",
         seal_version=0,
-        attributes=b'{"seat":"12A"}',
+        attributes=ATTRIBUTES,
         span_digest=digest(b"span"),
         created_at=NOW,
+        salt=SALT,
+        attributes_digest=None,
+        redacted_at=None,
     )
     run = structs.replace(run, **changes)
     return run if run.evidence_head else structs.replace(run, evidence_head=evidence_genesis(TENANT, run.id))
@@ -131,12 +140,13 @@ def make_step(index: int, prev_hash: bytes, **changes: Any) -> StepRecord:
         finish_reason="stop",
         response_id="r-1",
         marked=False,
-        span_digest=digest(b"span %d" % index),
-        input_digest=digest(payload.input or b""),
+        span_digest=commitment(SALT, digest(b"span %d" % index)),
+        input_digest=commitment(SALT, payload.input or b""),
         output_digest=None,
-        attributes_digest=digest(payload.attributes),
+        attributes_digest=commitment(SALT, payload.attributes or b""),
         prev_hash=prev_hash,
         step_hash=b"",
+        salted=True,
     )
     step = structs.replace(step, **changes)
     return structs.replace(step, step_hash=step_hash(step))
@@ -154,7 +164,7 @@ def make_steps(count: int, start: int = 0, prev_hash: bytes | None = None) -> li
 
 def make_payload(index: int) -> StepPayload:
     """The payload of the step with this chain number."""
-    return StepPayload(TRACE, index, b"question %d \xf0\x9f\x9b\xab" % index, None, b'{"a":1}')
+    return StepPayload(TRACE, index, b"question %d \xf0\x9f\x9b\xab" % index, None, b'{"a":1}', SALT, None)
 
 
 def make_evidence(run: RunRow, count: int) -> list[EvidenceRecord]:
@@ -264,7 +274,7 @@ def tampered(record: Struct, field: str) -> Any:
     """The record with this field changed to another value of its type, as a superuser's UPDATE would."""
     value = getattr(record, field)
     if value is None:
-        value = b"" if field.endswith("digest") else ""
+        value = ABSENT.get(field, b"" if field.endswith("digest") else "")
     return structs.replace(record, **{field: other_value(value)})
 
 

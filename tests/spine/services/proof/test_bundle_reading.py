@@ -47,6 +47,7 @@ class TestReading:
             (TEXT.replace(STEP, STEP[:69].upper().replace("STEP", "step") + STEP[69:]), "line 5: expected a hash"),
             (TEXT.replace(STEP, STEP.replace('"kind"', '"kine"')), "line 5: "),
             (TEXT.replace(STEP, STEP.replace('"marked":false', '"marked":0')), "line 5: field marked holds"),
+            (TEXT.replace(STEP, STEP.replace('"salted":true', '"salted":false')), "line 5: field salted holds"),
             (TEXT.replace(STEP, STEP.replace('"model"', '"marked":false,"model"')), "line 5: duplicate key 'marked'"),
             (TEXT.replace(STEP, STEP.replace('"input_tokens":100', '"input_tokens":1e2')), "line 5: not an integer"),
             (TEXT.replace(STEP, STEP.replace('"input_tokens":100', '"input_tokens":NaN')), "line 5: not a number"),

@@ -43,6 +43,8 @@ TEXTS = ("name", "skill_name", "status_message", "model", "response_id", "finish
 def plain(step: StepRecord) -> dict[str, Any]:
     """A step's fields as the docstring of `step_hash` says that they are written."""
     record = {name: getattr(step, name) for name in StepRecord.__struct_fields__ if name != "step_hash"}
+    if not step.salted:
+        del record["salted"]
     for name in BYTES:
         record[name] = None if record[name] is None else record[name].hex()
     for name in ("kind", "status", "provider_type"):
@@ -65,6 +67,10 @@ class TestStepHash:
     @given(st.fixed_dictionaries(dict.fromkeys(TEXTS, st.text())), st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER))
     def test_is_sha_256_of_tag_and_rfc_8785_of_all_other_fields(self, texts: dict[str, str], number: int) -> None:
         step = make_step(0, GENESIS, **texts, input_tokens=number, started_ns=number * 1000)
+        assert step.step_hash == hashlib.sha256(STEP_TAG + rfc8785.dumps(plain(step))).digest()
+
+    def test_of_a_step_without_salts_is_what_it_always_was(self) -> None:
+        step = make_step(0, GENESIS, salted=False)
         assert step.step_hash == hashlib.sha256(STEP_TAG + rfc8785.dumps(plain(step))).digest()
 
     @pytest.mark.parametrize("field", [name for name in StepRecord.__struct_fields__ if name != "step_hash"])

@@ -7,27 +7,37 @@ from msgspec import structs
 
 from spine.contracts.ports import RunRow
 from spine.services.canonical_json import digest
+from spine.services.commitments import commitment
 from spine.services.proof.hashing import GENESIS, seal_hash
-from spine.services.proof.seal import LEFT_OUT, build_seal, needs_seal, run_record
-from tests.spine.services.proof.records import NOW, NOW_NS, make_run, make_sealed, tampered
+from spine.services.proof.seal import LEFT_OUT, attributes_digest, build_seal, needs_seal, run_record
+from tests.spine.services.proof.records import ATTRIBUTES, NOW, NOW_NS, SALT, make_run, make_sealed, tampered
 
 
 class TestRunRecord:
     @pytest.mark.parametrize("field", RunRow.__struct_fields__)
     def test_holds_every_field_but_those_that_a_later_decision_may_change(self, field: str) -> None:
         run = make_run()
-        assert (run_record(tampered(run, field)) == run_record(run)) == (field in LEFT_OUT)
+        held = field not in LEFT_OUT or field == "salt"  # which is in the commitment to the attributes
+        assert (run_record(tampered(run, field)) != run_record(run)) == held
 
     def test_is_rfc_8785(self) -> None:
         record = run_record(make_run())
         assert rfc8785.dumps(orjson.loads(record)) == record
 
-    def test_writes_times_as_decimal_strings_and_attributes_as_their_digest(self) -> None:
+    def test_writes_times_as_decimal_strings_and_attributes_as_their_commitment(self) -> None:
         record = orjson.loads(run_record(make_run(started_ns=5)))
         assert record["started_ns"] == "5"
         assert record["last_seen_ns"] == str(NOW_NS + 5_000_000_000)
         assert record["created_at"] == str(NOW_NS // 1000)
-        assert record["attributes"] == digest(b'{"seat":"12A"}').hex()
+        assert record["attributes"] == f"salted:{commitment(SALT, ATTRIBUTES).hex()}"
+
+    def test_writes_attributes_without_a_salt_as_it_always_did(self) -> None:
+        assert orjson.loads(run_record(make_run(salt=None)))["attributes"] == digest(ATTRIBUTES).hex()
+
+    def test_is_the_same_when_the_attributes_are_erased(self) -> None:
+        for run in (make_run(), make_run(salt=None)):
+            kept = {"attributes_digest": attributes_digest(run), "redacted_at": NOW}
+            assert run_record(structs.replace(run, attributes=None, salt=None, **kept)) == run_record(run)
 
     def test_takes_an_integer_that_json_cannot_hold(self) -> None:
         assert orjson.loads(run_record(make_run(input_tokens=2**60)))["input_tokens"] == str(2**60)

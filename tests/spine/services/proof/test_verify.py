@@ -18,7 +18,6 @@ from spine.contracts.records import (
     EnvironmentRecord,
     EvaluationRecord,
     SealRecord,
-    StepPayload,
     StepRecord,
 )
 from spine.services.proof.hashing import step_hash
@@ -32,6 +31,8 @@ HELD_BESIDE = {
     "evidence_count": BreakKind.RUN_EDIT,
     "evidence_head": BreakKind.RUN_EDIT,
 }
+
+OF_ATTRIBUTES = {"salt", "attributes_digest", "redacted_at"}
 
 
 def verdict(stored: StoredRun) -> IntegrityVerification:
@@ -284,6 +285,9 @@ class TestRunFields:
         stored = structs.replace(UNTOUCHED, run=tampered(UNTOUCHED.run, field))
         if field in HELD_BESIDE:
             assert breaks(stored) == (HELD_BESIDE[field], None)
+        elif field in OF_ATTRIBUTES:
+            assert breaks(stored) == (BreakKind.RUN_EDIT, None)
+            assert str(verdict(stored).failure_reason).startswith("RUN_EDIT: attributes ")
         elif field in LEFT_OUT:
             assert verdict(stored).verification_status is VerificationStatus.VERIFIED
         elif field == "id":
@@ -355,24 +359,3 @@ class TestEvidence:
         evidence = list(UNTOUCHED.evidence or ())
         evidence[0] = structs.replace(evidence[0], **{field: value})
         assert breaks(structs.replace(UNTOUCHED, evidence=evidence)) == (BreakKind.EVIDENCE, None)
-
-
-class TestPayloads:
-    @pytest.mark.parametrize("field", StepPayload.__struct_fields__)
-    def test_edited_bytes_are_found(self, field: str) -> None:
-        payloads = list(UNTOUCHED.payloads or ())
-        payloads[2] = tampered(payloads[2], field) if field != "output" else structs.replace(payloads[2], output=b"x")
-        assert breaks(structs.replace(UNTOUCHED, payloads=payloads)) == (BreakKind.PAYLOAD_TAMPERED, 2)
-
-    def test_lost_bytes_are_found(self) -> None:
-        payloads = list(UNTOUCHED.payloads or ())
-        assert breaks(structs.replace(UNTOUCHED, payloads=payloads[:-1])) == (BreakKind.PAYLOAD_TAMPERED, 3)
-
-    @pytest.mark.parametrize("value", [None, b""])
-    def test_bytes_that_became_none_or_empty_are_found(self, value: bytes | None) -> None:
-        payloads = list(UNTOUCHED.payloads or ())
-        payloads[0] = structs.replace(payloads[0], input=value)
-        assert breaks(structs.replace(UNTOUCHED, payloads=payloads)) == (BreakKind.PAYLOAD_TAMPERED, 0)
-
-    def test_payloads_that_were_not_asked_for_are_not_judged(self) -> None:
-        assert verdict(structs.replace(UNTOUCHED, payloads=None)).verification_status is VerificationStatus.VERIFIED
