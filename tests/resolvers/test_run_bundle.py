@@ -17,6 +17,7 @@ from spine.contracts.paging import PageRequest
 from spine.contracts.records import SealRecord, StepRecord
 from spine.contracts.runs import IngestSpans
 from spine.contracts.spans import SpanBatch
+from spine.orchestrator.coordinators import run_bundle_coordinator
 from spine.services.ids import key_of
 from spine.services.proof.faults import Fault, Refused
 from spine.services.proof.hashing import seal_hash, step_hash
@@ -196,6 +197,18 @@ class TestThereIsNothingToProve:
         await settle(execute, principal)
         bundle = checked(await taken(ask, run), await trust(ask)).bundle
         assert (len(bundle.seals), len(bundle.steps)) == (2, 2)
+
+    async def test_of_a_run_that_no_reader_would_take(
+        self, ask: Ask, execute: Execute, principal: Principal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await ingest(execute, principal)
+        await settle(execute, principal)
+        (run,) = await ids(ask)
+        size = len((await taken(ask, run)).encode())
+        monkeypatch.setattr(run_bundle_coordinator, "MAX_BUNDLE_BYTES", size)
+        await taken(ask, run)
+        monkeypatch.setattr(run_bundle_coordinator, "MAX_BUNDLE_BYTES", size - 1)
+        assert await refusal(ask, run) == ("TOO_LARGE", f"the bundle's number of bytes is over the limit of {size - 1}")
 
     async def test_of_an_absent_a_foreign_and_a_malformed_id(
         self, ask: Ask, execute: Execute, principal: Principal, other: Principal

@@ -8,7 +8,7 @@ read policies and limits, too.
 from uuid import UUID
 
 from spine.contracts.enums import OperationKind, Permission, RunState, VerificationStatus
-from spine.contracts.errors import Conflict, Forbidden, NotFound, Unavailable, Unreadable, ValidationFailed
+from spine.contracts.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable, Unreadable, ValidationFailed
 from spine.contracts.log import CheckpointRecord, PlacedLeaf
 from spine.contracts.operations import Operation
 from spine.contracts.proof import ProofRequest, RunProofBundle, TakeRunAway
@@ -18,7 +18,7 @@ from spine.orchestrator.coordinators.waves import Undecodable, read_wave
 from spine.orchestrator.disclosures import of_bundle
 from spine.orchestrator.inclusions import consistency_nodes, consistency_of, inclusion_nodes, inclusion_of
 from spine.services.ids import node_id
-from spine.services.proof.bundle import LogProof, OlderTree, SealedRun, build_bundle
+from spine.services.proof.bundle import MAX_BUNDLE_BYTES, LogProof, OlderTree, SealedRun, build_bundle
 from spine.services.proof.verify import StoredRun, verify_run
 
 NAME = "activity.run_proof_bundle"
@@ -44,7 +44,10 @@ class RunBundleCoordinator:
             steps=[step for _, step in stored.steps if step is not None],
             evidence=stored.evidence or (),
         )
-        return RunProofBundle(filename=f"run-{request.run_key}.proof", text=build_bundle(sealed, proof, older))
+        text = build_bundle(sealed, proof, older)
+        if len(text.encode()) > MAX_BUNDLE_BYTES:
+            raise TooLarge("the bundle's number of bytes", MAX_BUNDLE_BYTES, field="id")
+        return RunProofBundle(filename=f"run-{request.run_key}.proof", text=text)
 
 
 async def _stored(ctx: ReadContext, run_key: UUID) -> StoredRun:

@@ -30,6 +30,9 @@ from spine.services.proof.note import encode_base64
 FORMAT = "hoc-spine/run-bundle@v1"
 TLOG_PROOF = "c2sp.org/tlog-proof@v1"
 
+MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+"""About 60,000 steps: what a reader takes, whoever it is from, and so what is given."""
+
 
 class LogProof(NamedTuple):
     """Where an entry stands in the log, with the path to the root that the signed checkpoint names."""

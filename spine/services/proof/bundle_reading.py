@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from spine.services.canonical_json import Scalar
-from spine.services.proof.bundle import FORMAT, TLOG_PROOF, LogProof, OlderTree
+from spine.services.proof.bundle import FORMAT, MAX_BUNDLE_BYTES, TLOG_PROOF, LogProof, OlderTree
 from spine.services.proof.checkpoint import ROOT_BYTES, decimal
 from spine.services.proof.note import MAX_NOTE_CHARS, NoteError, decode_base64
 from spine.services.proof.shapes import EVIDENCE, SEAL, STEP, NotARecord, Shape
 from spine.services.proof.strict_json import NotStrict, read_object
 
-MAX_BUNDLE_BYTES = 256 * 1024 * 1024
-MAX_LINE_CHARS = 16 * 1024 * 1024
-MAX_LINES = 500_000
+MAX_LINE_CHARS = 8 * 1024 * 1024
+MAX_LINES = 200_000
 MAX_PATH = 64
 HASH_HEX = 64
 HEX_DIGITS = frozenset("0123456789abcdef")

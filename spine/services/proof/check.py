@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spine.services.proof.bundle_reading import MAX_BUNDLE_BYTES
+from spine.services.proof.bundle import MAX_BUNDLE_BYTES
 from spine.services.proof.cosignature import CosignatureVerifier, cosigned_at
 from spine.services.proof.faults import Fault, Refused
 from spine.services.proof.note import MAX_NOTE_CHARS, NoteError, Verifier
@@ -26,9 +26,9 @@ def main(arguments: Sequence[str], program: str) -> int:
         trust = Trust(given.vkey, given.witness, _kept(given.checkpoint))
         verified = verify_bundle(_read(given.file, MAX_BUNDLE_BYTES), trust)
     except Refused as error:
-        print(f"FAILED {error}", file=sys.stderr)  # noqa: T201 - its output is what this program is for
+        print(_printable(f"FAILED {error}"), file=sys.stderr)  # noqa: T201 - its output is what this program is for
         return 1
-    print("\n".join(_report(verified)))  # noqa: T201
+    print("\n".join(map(_printable, _report(verified))))  # noqa: T201
     return 0
 
 
@@ -97,6 +97,11 @@ def _read(file: Path, most: int) -> bytes:
     if len(raw) > most:
         raise Refused(Fault.FORMAT, f"{file} has more than {most} bytes")
     return raw
+
+
+def _printable(line: str) -> str:
+    """The line without what a terminal would obey: names in it are whatever the file says."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 def _report(verified: Verified) -> list[str]:

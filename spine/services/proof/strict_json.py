@@ -53,11 +53,11 @@ def _demand_whole_characters(text: str) -> None:
 
 
 def _unique(pairs: Sequence[tuple[str, Scalar]]) -> dict[str, Scalar]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise NotStrict(f"duplicate key {repeated[:80]!r}")
+    found: dict[str, Scalar] = {}
+    for name, value in pairs:
+        if name in found:
+            raise NotStrict(f"duplicate key {name[:80]!r}")
+        found[name] = value
     return found
 
 

@@ -77,6 +77,14 @@ class TestTheCommand:
         assert done.stderr.startswith("FAILED STEP: step 0 of trace ")
         assert done.stderr.count("\n") == 1
 
+    def test_prints_nothing_that_a_terminal_would_obey(self, tmp_path: Path) -> None:
+        head, tail = made.text.split("\nstep ", 1)
+        forged = tail.replace('"trace_id":"', '"trace_id":"\\u001b]0;\\n', 1)
+        (tmp_path / "run.proof").write_text(f"{head}\nstep {forged}")
+        done = check(tmp_path, "run.proof", "--vkey", made.tree.signer.vkey)
+        assert (done.returncode, done.stderr.count("\n"), "\x1b" in done.stderr) == (1, 1, False)
+        assert done.stderr.startswith("FAILED STEP: step 0 of trace \ufffd]0;\ufffd")
+
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
