@@ -21,9 +21,8 @@ from sqlalchemy import (
 )
 
 from domains.logs.driver import SEAL_COLUMNS, TENANT, seal_of
-from domains.logs.driver_inclusion import EVERY, checkpoint
 from domains.logs.driver_ledger import ENTRY_COLUMNS
-from domains.logs.tables import audit_ledger, log_leaves, log_pending, seals
+from domains.logs.tables import audit_ledger, log_checkpoints, log_leaves, log_pending, seals
 from spine.contracts.enums import LeafKind
 from spine.contracts.log import CheckpointRecord, LogLeaf
 from spine.contracts.records import SealRecord
@@ -56,7 +55,9 @@ _of_entry = _leaf_of(audit_ledger, LeafKind.AUDIT, audit_ledger.c.id, literal(1,
 LEAVES = select(*(log_leaves.c[name] for name in LogLeaf.__struct_fields__)).where(_within)
 SEALS = select(*SEAL_COLUMNS).select_from(log_leaves.join(seals, _of_seal)).where(_within)
 ENTRIES = select(*ENTRY_COLUMNS).select_from(log_leaves.join(audit_ledger, _of_entry)).where(_within)
-CHECKPOINTS = EVERY.where(checkpoint.tree_size > START, checkpoint.tree_size <= STOP)
+CHECKPOINTS = select(*(log_checkpoints.c[name] for name in CheckpointRecord.__struct_fields__)).where(
+    log_checkpoints.c.tenant_id == TENANT, log_checkpoints.c.tree_size > START, log_checkpoints.c.tree_size <= STOP
+)
 
 _logged = log_leaves.c.leaf_index.is_not(None)
 SEALS_LOGGED = (
