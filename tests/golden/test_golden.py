@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -15,7 +16,15 @@ from spine.contracts.records import EvaluationRecord
 from spine.contracts.replays import Divergence, ReplayedDecision
 from spine.services.executors import BUILT_IN, calculate
 from spine.services.proof.hashing import evidence_genesis, evidence_hash
-from tests.golden.golden_runs import GoldenRun, decisions_again, golden_files, load, steps_to_check, stored_run
+from tests.golden.golden_runs import (
+    GoldenRun,
+    decisions_again,
+    golden_files,
+    golden_from,
+    load,
+    steps_to_check,
+    stored_run,
+)
 from tests.spine.orchestrator.coordinators.replaying import enforcer
 
 FILES = golden_files()
@@ -114,6 +123,19 @@ class TestWhatIsChanged:
             DivergenceKind.OUTPUT, next(step.step_index for step in steps if step.skill_name == "calculate"),
         )  # fmt: skip
         assert len(first.expected) == len(first.actual) == 64
+
+
+@every_run
+def test_a_field_that_a_release_did_not_have_yet_is_what_its_rows_have(path: Path) -> None:
+    golden = load(path)
+    raw = msgspec.to_builtins(golden)
+    for row in [raw["run"], *raw["steps"]]:
+        for name in ("named_after_root", "parent_span_id", "marked"):
+            row.pop(name, None)
+    again = golden_from(msgspec.json.encode(raw))
+    assert (again.run.parent_span_id, again.run.named_after_root) == (None, False)
+    assert {step.marked for step in again.steps} == {False}
+    assert again.evaluations == golden.evaluations
 
 
 def test_a_golden_run_holds_what_it_is_about() -> None:
