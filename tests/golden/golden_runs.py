@@ -18,6 +18,7 @@ from spine.contracts.ports import ActiveRule, RunRow
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     StepPayload,
@@ -43,6 +44,7 @@ class GoldenRun(Struct, frozen=True, kw_only=True):
     evaluations: list[EvaluationRecord]
     breaches: list[BreachRecord]
     decisions: list[DecisionRecord]
+    environments: list[EnvironmentRecord] = []
     rules: list[ActiveRule]
     replayed_steps: list[ReplayedStep]
     replayed_decisions: list[ReplayedDecision]
@@ -60,6 +62,7 @@ def golden_of(release: str, name: str, stored: RecordedRun, steps: Sequence[Repl
         evaluations=[one for one in stored.evidence if isinstance(one, EvaluationRecord)],
         breaches=[one for one in stored.evidence if isinstance(one, BreachRecord)],
         decisions=[one for one in stored.evidence if isinstance(one, DecisionRecord)],
+        environments=[one for one in stored.evidence if isinstance(one, EnvironmentRecord)],
         rules=list(stored.rules.values()),
         replayed_steps=list(steps),
         replayed_decisions=decisions_again(stored),
@@ -69,7 +72,12 @@ def golden_of(release: str, name: str, stored: RecordedRun, steps: Sequence[Repl
 def stored_run(golden: GoldenRun, **changes: Any) -> RecordedRun:
     """The run as it was stored, with some of it changed."""
     golden = structs.replace(golden, **changes)
-    evidence: list[EvidenceRecord] = [*golden.evaluations, *golden.breaches, *golden.decisions]
+    evidence: list[EvidenceRecord] = [
+        *golden.evaluations,
+        *golden.breaches,
+        *golden.decisions,
+        *golden.environments,
+    ]
     return RecordedRun(
         tenant_id=golden.tenant_id,
         run=golden.run,

@@ -11,13 +11,14 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
 from spine.bootstrap import Runtime
 from spine.contracts.access import CreateTenant
 from spine.contracts.actors import Principal
+from spine.contracts.capture import CaptureEnvironment, EnvironmentInput
 from spine.contracts.enums import Consequence, LimitType, OperationKind, Permission, RuleMode, StepKind
 from spine.contracts.governance import CreateLimit
 from spine.contracts.operations import Operation
@@ -85,11 +86,20 @@ async def by_mutations(reporter: Reporter) -> UUID:
     """A run that a rule refuses a step, and that a limit stops."""
     run = (await reporter.start(goal=PLEA)).run_key
     await reporter.append(run, a_step(1), calculation(2, "152 + 103", "255.0"))
+    await capture(reporter, run)
     await reporter.append(run, calculation(3, "(350 - 122) * 2", "456.0"))
     await reporter.append(run, a_step(4, skill_name="transfer_money", name="execute_tool transfer_money"))
     await reporter.append(run, calculation(5, "6594 + 3925", "10519.0"), a_step(6))
     await reporter.complete(run)
     return run
+
+
+async def capture(reporter: Reporter, run: UUID) -> None:
+    """Say something of the run's environment, which is chained among its decisions."""
+    trace_id = (await reporter.run(run)).trace_id
+    host = (EnvironmentInput(name="host.name", value="golden"),)
+    request = CaptureEnvironment(idempotency_key=uuid4().hex, run_key=run, trace_id=trace_id, attributes=host)
+    (await reporter.execute("logs.capture", request, reporter.principal)).unwrap()
 
 
 async def by_telemetry(reporter: Reporter) -> UUID:
