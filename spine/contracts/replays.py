@@ -139,8 +139,12 @@ class RunReplayed(Struct, frozen=True, kw_only=True):
 
 
 class ReplayMaterial(Struct, frozen=True, kw_only=True):
-    """What a replay works on: the steps, and the decisions as they come out when they are made again."""
+    """What a replay works on: the steps, and the decisions as they come out when they are made again.
 
+    `shown` says whether whoever asked may read payloads, and so is shown outputs.
+    """
+
+    shown: bool
     steps: tuple[StepToReplay, ...]
     decisions: tuple[ReplayedDecision, ...]
 

@@ -8,6 +8,7 @@ from spine.contracts.access_log import Disclosed
 from spine.contracts.errors import HocError, NotFound
 from spine.contracts.paging import Page
 from spine.contracts.proof import ProofRequest, RunProof, TakeRunAway
+from spine.contracts.replays import Replay, ReplayMaterial, ReplayRun
 from spine.contracts.runs import RunSummary
 
 ABSENT = NotFound("run", "of this key")
@@ -36,3 +37,13 @@ def of_proofs(request: ProofRequest, proofs: Mapping[UUID, RunProof | HocError])
 def of_bundle(request: TakeRunAway, _result: Any) -> Disclosed:
     """The run that was taken away, without its payloads."""
     return Disclosed((request.run_key,))
+
+
+def of_replay(request: ReplayRun, material: ReplayMaterial) -> Disclosed:
+    """The run that is replayed, and whether outputs of its steps are shown."""
+    return Disclosed((request.run_key,), material.shown and any(step.output is not None for step in material.steps))
+
+
+def of_replays(_request: Any, page: Page[Replay]) -> Disclosed:
+    """The runs whose replays a page tells of."""
+    return Disclosed(tuple({replay.run_key: None for replay in page.nodes}))

@@ -35,6 +35,7 @@ from spine.orchestrator.context import ReadContext, SequenceContext, within_disp
 from spine.orchestrator.coordinators.replay_coordinator import FINISH, RESERVE, EnforcedStep, ReplayCoordinator
 from spine.orchestrator.coordinators.replay_decisions import RecordedRun, StepPlace, replay_decisions
 from spine.orchestrator.coordinators.waves import Undecodable, read_wave
+from spine.orchestrator.disclosures import of_replay
 from spine.services.canonical_json import digest
 from spine.services.commitments import commitment, matches
 from spine.services.proof.hashing import step_hash
@@ -74,6 +75,7 @@ async def replay_material(ctx: ReadContext, request: ReplayRun) -> ReplayMateria
     rules = ctx.bridge("policies").rule_replay_capability()
     breaches = ctx.bridge("controls").breach_replay_capability()
     return ReplayMaterial(
+        shown=Permission.PAYLOADS_READ in ctx.principal.permissions,
         steps=tuple(step_to_replay(stored, step, request, named) for step in stored.steps),
         decisions=replay_decisions(stored, rules, breaches),
     )
@@ -232,7 +234,7 @@ async def replay_run(ctx: SequenceContext, request: ReplayRun) -> RunReplayed:
     answer = RunReplayed(replay=replay, steps=steps, decisions=material.decisions)
     kept = msgspec.json.encode(answer)
     await ctx.perform(FINISH, FinishExecution(key=key, held=reservation.held, output=kept))
-    if Permission.PAYLOADS_READ not in ctx.principal.permissions:
+    if not material.shown:
         return answer
     return structs.replace(answer, steps=tuple(map(_with_output, trace.steps)))
 
@@ -262,6 +264,7 @@ OPERATIONS = (
         ),
         cost=10,
         validate=check_replay,
+        discloses=of_replay,
         summary="What a replay of a run works on, with its governance decisions made again.",
     ),
     Operation(

@@ -23,6 +23,7 @@ from spine.contracts.replays import (
 from spine.orchestrator.context import ReadContext, WriteContext
 from spine.orchestrator.coordinators.replay_coordinator import FINISH, RESERVE
 from spine.orchestrator.coordinators.run_replay_coordinator import KEEP
+from spine.orchestrator.disclosures import of_replays
 from spine.services.ids import node_id
 from spine.storage import reservations
 from spine.storage.keyset import Keyset, page_of
@@ -136,6 +137,7 @@ OPERATIONS = (
         permission=Permission.RUNS_READ,
         cross_domain_deps=(),
         cost=5,
+        discloses=of_replays,
         summary="A page of replays, newest first.",
     ),
     Operation(

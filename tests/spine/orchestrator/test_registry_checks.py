@@ -14,7 +14,7 @@ from spine.contracts.errors import RegistryError
 from spine.contracts.operations import Operation
 from spine.contracts.runs import RunsByKey
 from spine.orchestrator.bridges import capabilities
-from spine.orchestrator.context import ReadContext, WriteContext
+from spine.orchestrator.context import ReadContext, SequenceContext, WriteContext
 from spine.orchestrator.disclosures import of_batch
 from spine.orchestrator.handlers import OPERATIONS
 from spine.orchestrator.operation_registry import OperationRegistry
@@ -70,6 +70,15 @@ def wrong(base: Operation = READING, **changes: Any) -> Operation:
 
 RUNS = wrong(request=RunsByKey, result=int, handler=of_other_values, batch_key="run_keys", discloses=of_batch)
 
+
+async def in_sequence(ctx: SequenceContext, request: Nothing) -> str:
+    return str(await ctx.perform("test.write", Text("x")))
+
+
+IN_SEQUENCE = wrong(
+    WRITING, kind=OperationKind.SEQUENCE, request=Nothing, handler=in_sequence, dispatches=("test.write",)
+)
+
 WRONG = {
     "a handler that is no function": wrong(handler=None),
     "a handler that is a name": wrong(handler="answer"),
@@ -89,6 +98,10 @@ WRONG = {
     "a batch of other values": wrong(RUNS, result=str),
     "a batch over runs that does not say which it discloses": wrong(RUNS, discloses=None),
     "an idempotent request without a key": wrong(WRITING, handler=of_another_context, request=Nothing, idempotent=True),
+    "a READ that dispatches others": wrong(dispatches=("test.write",)),
+    "a SEQUENCE without others to dispatch": wrong(IN_SEQUENCE, dispatches=()),
+    "a SEQUENCE without a permission": wrong(IN_SEQUENCE, permission=None),
+    "a SEQUENCE with a read context": wrong(IN_SEQUENCE, handler=answer),
     "an idempotent READ": wrong(handler=of_another_request, request=Text, idempotent=True),
 }
 
@@ -132,6 +145,12 @@ class TestRegistration:
 
 
 class TestFreezing:
+    def test_names_the_operation_that_is_to_be_dispatched_and_is_not_there(self) -> None:
+        fresh = registry()
+        fresh.register([*OPERATIONS, structs.replace(IN_SEQUENCE, name="test.sequence")])
+        with pytest.raises(RegistryError, match=r"test\.sequence.*test\.write"):
+            fresh.freeze()
+
     @pytest.mark.parametrize("capability", sorted(capabilities() - {"logs.audit_ledger_write_capability"}))
     def test_names_the_capability_that_nobody_uses(self, capability: str) -> None:
         fresh = registry()

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from spine.authority.rbac import permissions_of
 from spine.bootstrap import Runtime
+from spine.contracts.access_log import AccessFilter, ListAccessRecords
 from spine.contracts.actors import Principal
 from spine.contracts.enums import DivergenceKind, Permission, ReplayOutcome, ReplayVerdict, Role
 from spine.contracts.errors import ErrorCode, HocError
@@ -26,6 +27,7 @@ from spine.contracts.replays import (
     StepBehavior,
 )
 from spine.orchestrator.coordinators import run_replay_coordinator
+from spine.services.ids import node_id
 from spine.settings import Settings
 from spine.storage.embedded import EmbeddedPostgres
 from tests.conftest import Execute
@@ -204,13 +206,15 @@ class TestARefusal:
             ({"idempotency_key": "a\0b"}, "idempotencyKey"),
             ({"steps": (StepBehavior(span_id="nowhere", behavior=SKIP),)}, "steps"),
             ({"steps": (StepBehavior(span_id="a", behavior=SKIP),) * 2}, "steps"),
+            ({"steps": tuple(StepBehavior(span_id=str(n), behavior=SKIP) for n in range(1_001))}, "steps"),
         ],
     )
     async def test_of_malformed_input_names_its_field(
         self, reporter: Reporter, changes: dict[str, Any], field: str
     ) -> None:
         error = await refusal(reporter, (await reporter.start()).run_key, **changes)
-        assert (error.code, error.field) == (ErrorCode.VALIDATION, field)
+        too_many = len(changes.get("steps", ())) > run_replay_coordinator.MOST_STEPS
+        assert (error.code, error.field) == (ErrorCode.TOO_LARGE if too_many else ErrorCode.VALIDATION, field)
 
     async def test_of_a_run_that_is_too_large_comes_before_anything_is_read(
         self, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
@@ -265,6 +269,26 @@ class TestWhatIsKept:
             first.actual,
             "calculate",
         )
+
+    async def test_is_told_to_the_access_log_with_payloads_when_they_were_shown(
+        self, runtime: Runtime, reporter: Reporter
+    ) -> None:
+        run = await a_run(reporter)
+        runtime.keep_access_log()
+        await replayed(reporter, run)
+        rights = reporter.principal.permissions - {Permission.PAYLOADS_READ}
+        await replayed(Reporter(reporter.execute, structs.replace(reporter.principal, permissions=rights)), run)
+        await self.listed(reporter)
+        assert runtime.access_log is not None
+        await runtime.access_log.flush()
+        request = ListAccessRecords(page=PageRequest(10), filter=AccessFilter())
+        records = (await reporter.execute("logs.access_records", request, reporter.principal)).unwrap().nodes
+        assert {record.run_ids for record in records} == {(node_id("Run", run),)}
+        assert [(record.operations, record.payloads) for record in records] == [
+            (("logs.replays",), False),
+            (("logs.replay_material",), False),
+            (("logs.replay_material",), True),
+        ]
 
     async def test_is_in_the_audit_ledger(self, reporter: Reporter) -> None:
         done = await replayed(reporter, await a_run(reporter))
