@@ -1,4 +1,4 @@
-"""A real `hoc witness serve` in a process of its own, and one that dies at a chosen moment.
+"""A real `hoc witness serve` in a process of its own, and one that starts faster and dies at a chosen moment.
 
 Run as a program it is the latter: `witnesses.py DIRECTORY VKEY WHEN PORT`.
 """
@@ -84,9 +84,9 @@ class WitnessProcess:
             self.process.wait(STOP_SECONDS)
 
 
-def dying_witness(data_dir: Path, vkey: str, when: str) -> WitnessProcess:
-    """A witness that kills itself at the first checkpoint, `before` or `after` it has kept it."""
-    return WitnessProcess(data_dir, command=[sys.executable, __file__, str(data_dir), vkey, when])
+def dying_witness(data_dir: Path, vkey: str, when: str, port: int = 0) -> WitnessProcess:
+    """A witness that kills itself at the first checkpoint, `before` or `after` it has kept it, or `never`."""
+    return WitnessProcess(data_dir, command=[sys.executable, __file__, str(data_dir), vkey, when, str(port)])
 
 
 class DyingCheckpoints(Checkpoints):
@@ -95,23 +95,24 @@ class DyingCheckpoints(Checkpoints):
     when = "before"
 
     def keep(self, origin: str, note: str) -> None:
-        """Keep it or not, and die."""
-        if self.when == "after":
+        """Keep it or not, and die or not."""
+        if self.when != "before":
             super().keep(origin, note)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if self.when != "never":
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(data_dir: Path, vkey: str, when: str) -> None:
-    """Serve until the first checkpoint."""
+def main(data_dir: Path, vkey: str, when: str, port: int) -> None:
+    """Serve until that moment."""
     verifier = Verifier.parse(vkey)
     cosigner = cosigner_of(data_dir, None)
     checkpoints = DyingCheckpoints(data_dir / "checkpoints", cosigner.vkey)
     checkpoints.when = when
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     print(f"Witness {cosigner.vkey} at http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     app = create_app(Witness(cosigner, {verifier.name: [verifier]}, checkpoints))
     uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None)).run([listener])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
