@@ -106,6 +106,9 @@ class Vouching:
                     LOG_VOUCHERS.labels(outsider.kind, "unreachable").inc()
                     pause = min(2 * pause, LONGEST_PAUSE_S)
                     log.warning("log.unvouched", by=outsider.name, reason=str(error), next_look_s=pause)
+                except Exception:
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
+                    log.exception("log.vouching_crashed", by=outsider.name)  # and goes on: nobody else would notice
                 else:
                     pause = LOOK_S
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -82,6 +83,23 @@ async def cosigned(superuser: dict[str, Any], principal: Principal) -> list[int]
         text = open_note(row["note"] + row["line"], [CosignatureVerifier.parse(row["witness"])]).text
         assert Checkpoint.parse(text).size == row["tree_size"]
     return [row["tree_size"] for row in rows]
+
+
+class Faulty:
+    """An outsider that nobody programmed well."""
+
+    kind, name = "witness", "faulty"
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self._tenant_id = tenant_id
+        self.asked = 0
+
+    async def waiting(self) -> Sequence[UUID]:
+        return [self._tenant_id]
+
+    async def vouch(self, http: httpx.AsyncClient, tenant_id: UUID) -> bool:
+        self.asked += 1
+        raise ZeroDivisionError(tenant_id, http)
 
 
 @asynccontextmanager
@@ -267,6 +285,15 @@ class TestVouching:
                 assert await soon(done)
         assert await cosigned(superuser, stranger) == []
         assert stranger.tenant_id in await asked.waiting()
+
+    async def test_goes_on_after_a_fault_of_the_program(self, principal: Principal) -> None:
+        outsider = Faulty(principal.tenant_id)
+        async with running(outsider):
+
+            async def asked() -> bool:
+                return outsider.asked == 2
+
+            assert await soon(asked)
 
     async def test_takes_a_permission_that_no_machine_has_by_itself(
         self, execute: Execute, principal: Principal
