@@ -6,7 +6,7 @@ from typing import Any
 from alembic import op
 
 revision = "0008"
-down_revision = "0011"
+down_revision = "0007"
 
 
 def upgrade() -> None:
