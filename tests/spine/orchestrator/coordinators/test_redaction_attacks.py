@@ -7,10 +7,12 @@ import asyncpg
 import pytest
 
 from spine.contracts.actors import Principal
+from spine.contracts.enums import ReplayOutcome
 from spine.services.commitments import commitment, matches
 from spine.storage.embedded import EmbeddedPostgres
 from tests.conftest import Execute
 from tests.spine.orchestrator.coordinators.redacted import ANSWERED, CHANGED, SPANS, TOLD, govern, redact
+from tests.spine.orchestrator.coordinators.replayed_runs import a_run, replayed
 from tests.spine.orchestrator.coordinators.reported import connected
 from tests.spine.orchestrator.reported import (
     evidence_of,
@@ -18,6 +20,9 @@ from tests.spine.orchestrator.reported import (
     send,
     the_run,
 )
+from tests.spine.orchestrator.reporting import Reporter
+
+KEPT_OUTPUTS = "SELECT count(*) FROM reservations WHERE run_id = $1 AND output IS NOT NULL AND key LIKE 'idem_%'"
 
 
 class TestWhoeverHoldsAPayload:
@@ -50,6 +55,26 @@ class TestWhoeverHoldsAPayload:
         await send(execute, principal, SPANS)
         first, second = (await proof_of(execute, principal, (await the_run(execute, principal)).key)).steps
         assert first.input_hash != second.input_hash
+
+
+class TestReplays:
+    async def test_of_an_erased_run_say_redacted_and_keep_no_output_of_it(
+        self, reporter: Reporter, superuser: dict[str, Any]
+    ) -> None:
+        run = await a_run(reporter, wrong=True)
+        first = await replayed(reporter, run)
+        assert ReplayOutcome.MISMATCHED in {step.outcome for step in first.steps}
+        expected = {step.divergence.expected for step in first.steps if step.divergence is not None}
+        assert hashlib.sha256(b"9.9").hexdigest() not in expected
+        async with connected(superuser) as connection:
+            assert await connection.fetchval(KEPT_OUTPUTS, run) == 2
+            (await redact(reporter.execute, reporter.principal, run)).unwrap()
+            assert await connection.fetchval(KEPT_OUTPUTS, run) == 0
+        again = await replayed(reporter, run)
+        assert {step.outcome for step in again.steps} == {ReplayOutcome.REDACTED}
+        payloads = [one for one in again.decisions if one.subject_name == "payloads"]
+        assert ReplayOutcome.UNREPLAYABLE in {one.outcome for one in payloads}
+        assert ReplayOutcome.MISMATCHED not in {one.outcome for one in again.decisions}
 
 
 class TestHidingAChange:
