@@ -21,7 +21,7 @@ from spine.contracts.log import Integrate, Integrated, SignCheckpoint, Signing, 
 from spine.orchestrator.operation_registry import OperationRegistry
 from spine.services.metrics import LOG_WAITING
 
-GATHER_S: Final = 0.2
+GATHER_S: Final = 0.4
 """A woken sequencer waits so long, so that the leaves of a busy moment go together under one checkpoint."""
 SWEEP_S: Final = 1.0
 SIGN_EVERY_S: Final = 1.0

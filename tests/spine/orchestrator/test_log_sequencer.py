@@ -228,7 +228,7 @@ class TestASequencer:
         runtime.keep_log()
         async with head_locked(superuser, reporter.principal):
             await a_finished_run(reporter)
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.6)
         await signed_within(superuser, reporter.principal, 5, 2)
 
     async def test_that_stops_leaves_the_rest_for_the_next(
