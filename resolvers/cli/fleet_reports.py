@@ -11,6 +11,9 @@ CLAIMS: Final = Agent("Claims assistant", "finance", "anthropic", "claude-haiku-
 NIGHT: Final = Agent("Night batch", "finance", "openai", "gpt-4.1-mini")
 CRAWLER: Final = Agent("Shadow crawler", "research", "openai", "gpt-4o")
 
+EXPECTED: Final = ("POLICY_DENIED", "CONFLICT", "EVIDENCE_CONTEXT_INVALID")
+DESK: Final = [{"name": "service.version", "value": "4.2.0"}, {"name": "host.name", "value": "desk-3"}]
+
 Act = Callable[[], None]
 Step = dict[str, Any]
 
@@ -25,6 +28,7 @@ class Reporter:
     def __init__(self, client: Client, base: datetime) -> None:
         self._client = client
         self._base = base
+        self._traces: dict[str, str] = {}
 
     def start(self, name: str, agent: Agent, actor: dict[str, str], minutes_ago: float, **more: Any) -> str | None:
         """Begin a run; its id, or None when a rule refused it."""
@@ -40,7 +44,11 @@ class Reporter:
             "startedAt": self._at(minutes_ago),
         }
         payload = self._send("report_run", "StartRun", wanted | more)
-        return None if payload["userErrors"] else str(payload["run"]["id"])
+        if payload["userErrors"]:
+            return None
+        run_id = str(payload["run"]["id"])
+        self._traces[run_id] = str(payload["run"]["traceId"])
+        return run_id
 
     def steps(self, name: str, run_id: str, minutes_ago: float, steps: list[Step]) -> bool:
         """Add steps, ten seconds each; False when a rule or a limit, or the run's end, refused them."""
@@ -57,11 +65,17 @@ class Reporter:
         wanted = {"idempotencyKey": f"{name}/end", "runId": run_id, "status": status}
         self._send("report_run", "CompleteRun", wanted | {"completedAt": self._at(minutes_ago)} | more)
 
+    def capture(self, name: str, run_id: str, attributes: dict[str, str], within: str | None = None) -> None:
+        """Add to a run's environment; in the trace of another run (`within`) it is refused, and that is kept."""
+        listed = [{"name": attribute, "value": value} for attribute, value in attributes.items()]
+        wanted = {"runId": run_id, "traceId": self._traces[within or run_id], "attributes": listed}
+        self._send("capture", "CaptureEnvironment", {"idempotencyKey": f"{name}/environment"} | wanted)
+
     def _at(self, minutes_ago: float) -> str:
         return (self._base - timedelta(minutes=minutes_ago)).isoformat()
 
     def _send(self, document: str, operation: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        return self._client.mutate(document, operation, wanted, expected=("POLICY_DENIED", "CONFLICT"))
+        return self._client.mutate(document, operation, wanted, expected=EXPECTED)
 
 
 def chat(agent: Agent, tokens: tuple[int, int]) -> Step:
@@ -73,6 +87,7 @@ def chat(agent: Agent, tokens: tuple[int, int]) -> Step:
         "model": agent.model,
         "inputTokens": tokens[0],
         "outputTokens": tokens[1],
+        "input": "Read the claim, please.",
         "output": "I read the claim.",
     }
 
@@ -111,10 +126,12 @@ FAILURES: Final = (
 def settled(reporter: Reporter, number: int) -> None:
     """A claim settled for a person."""
     name = f"settled-{number}"
-    run_id = _begun(reporter.start(name, CLAIMS, HUMAN, 150 - 20 * number, goal=f"Settle claim {500 + number}"))
+    goal = f"Settle claim {500 + number}"
+    run_id = _begun(reporter.start(name, CLAIMS, HUMAN, 150 - 20 * number, goal=goal, environment=DESK))
     steps = [chat(CLAIMS, (1_500, 240)), tool("read_claim", f'{{"claim": {500 + number}}}'), chat(CLAIMS, (1_900, 300))]
     reporter.steps(name, run_id, 149 - 20 * number, steps)
     reporter.complete(name, run_id, 148 - 20 * number, "SUCCEEDED")
+    reporter.capture(name, run_id, {"deployment.environment.name": "demo"})
 
 
 def failed(reporter: Reporter, name: str, status: str, code: str | None, reason: str | None) -> None:
@@ -159,6 +176,7 @@ def live(reporter: Reporter) -> None:
     below = _begun(reporter.start("live-child", NIGHT, SERVICE, 2, goal="Check the ledger", parentRunId=run_id))
     reporter.steps("live-child", below, 1, [chat(NIGHT, (500, 40))])
     _begun(reporter.start("waiting", CLAIMS, HUMAN, 1, goal="Settle claim 701"))
+    reporter.capture("live", below, {"host.name": "desk-3"}, within=run_id)
     silent = _begun(reporter.start("silent", NIGHT, SYSTEM, 30, goal="Reconcile the month"))
     reporter.steps("silent", silent, 29, [chat(NIGHT, (800, 70))])
 

@@ -12,6 +12,17 @@ ERROR: Final = 2
 
 Attributes = dict[str, str | int | bool]
 
+RESOURCES: Final[dict[str, Attributes]] = {
+    "acme-agents": {
+        "service.version": "2026.5",
+        "host.name": "agents-1",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.version": "1.40.0",
+        "telemetry.sdk.language": "python",
+    },
+}
+"""What a service says of itself besides its name; the others of the fleet say no more."""
+
 
 class Agent(Struct, frozen=True):
     """One agent of the fleet, and what it usually runs on."""
@@ -129,7 +140,8 @@ class Trace:
 
     def body(self, spans: list[dict[str, Any]] | None = None) -> bytes:
         """An export of all spans, or of these."""
-        resource = {"attributes": pairs({"service.name": self._service, "deployment.environment.name": "demo"})}
+        named: Attributes = {"service.name": self._service, "deployment.environment.name": "demo"}
+        resource = {"attributes": pairs(named | RESOURCES.get(self._service, {}))}
         scope = {"name": "hoc-demo", "version": "1"}
         sent = self.spans if spans is None else spans
         return orjson.dumps(

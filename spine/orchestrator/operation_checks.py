@@ -21,7 +21,8 @@ def check_operation(operation: Operation, known: frozenset[str]) -> None:
         raise RegistryError(f"{name}: its request has no field {operation.batch_key}")
     if operation.idempotent and ("idempotency_key" not in fields or operation.kind is not OperationKind.WRITE):
         raise RegistryError(f"{name}: only a WRITE whose request has an idempotency_key is idempotent")
-    if operation.batch_key == "run_keys" and operation.discloses is None:
+    reads_runs = operation.batch_key == "run_keys" or (operation.kind is OperationKind.READ and "run_key" in fields)
+    if reads_runs and operation.discloses is None:
         raise RegistryError(f"{name}: it reads runs and does not say for the access log which")
     permitted = operation.permission is not None or operation.for_own_key
     if operation.kind in CHANGING and not permitted:

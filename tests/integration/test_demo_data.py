@@ -18,10 +18,16 @@ LISTS = (
     "runs",
     "signals",
     "trustedDocuments",
+    "accessRecords",
 )
 NODES = ("Run", "Signal", "Incident", "PolicyRule", "Limit")
 
 CONSTANT = {
+    "ActivityEvidence.missing": "every model call of the demo tells its tokens; the capture tests see others",
+    "ActivityEvidence.status": "no model call of the demo fails",
+    "CaptureFailure.evidenceClass": "the demo's database answers in time, so only a wrong context fails",
+    "CaptureFailure.reason": "as evidenceClass",
+    "CaptureFailure.resolution": "as evidenceClass",
     "IntegrityVerification.firstBreak": "nothing in the demo is tampered with; the tampering tests see every kind",
     "FirstBreak.kind": "as firstBreak",
     "FirstBreak.stepIndex": "as firstBreak",

@@ -15,7 +15,6 @@ from spine.contracts.enums import (
     CaptureResolution,
     EnvironmentSource,
     EvidenceClass,
-    RunSource,
 )
 from spine.contracts.errors import EvidenceContextInvalid, HocError, InternalError, NotFound, Unavailable
 from spine.contracts.ledger import AuditEvent
@@ -41,6 +40,8 @@ MOST_ENVIRONMENTS = 256
 """Records of a run: each holds an attribute more, and a run has at most so many."""
 
 SERVICE_NAME = "service.name"
+UNKNOWN_SYSTEM = "unknown"
+"""The origin of a run whose telemetry names no service."""
 
 CAPTURING = (*CAPABILITIES, "logs.capture_driver_capability", "logs.traces_store_capability")
 
@@ -76,9 +77,12 @@ async def capture_environment(ctx: WriteContext, request: CaptureEnvironment) ->
 def known_environment(
     driver: CaptureDriver, run: RunRow, records: Sequence[EnvironmentRecord]
 ) -> dict[str, EnvironmentAttribute]:
-    """Everything that is known of a run's environment; an SDK that reports by mutation names its system as origin."""
+    """Everything that is known of a run's environment.
+
+    Its origin is the service: an SDK names it so, and of telemetry it outlasts a redaction.
+    """
     own = driver.environment_of(run.attributes)
-    if run.source is RunSource.SDK:
+    if run.origin_system_id != UNKNOWN_SYSTEM:
         own.setdefault(SERVICE_NAME, run.origin_system_id)
     came = [
         (own, EnvironmentSource.RUN, run.created_at),

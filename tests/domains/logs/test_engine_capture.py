@@ -182,8 +182,10 @@ class TestTheEnvironment:
         kept = b'{"resource":{"service.name":"shop","host.cores":4,"process.command_line":"x --key k","secret":"s"}}'
         assert environment_of(kept) == {"host.cores": "4", "service.name": "shop"}
 
-    @pytest.mark.parametrize("kept", [b"", b"{", b"[]", b"{}", b'{"resource":[]}', b'{"resource":{"host.name":null}}'])
-    def test_of_garbage_is_empty(self, kept: bytes) -> None:
+    @pytest.mark.parametrize(
+        "kept", [None, b"", b"{", b"[]", b"{}", b'{"resource":[]}', b'{"resource":{"host.name":null}}']
+    )
+    def test_of_garbage_or_nothing_is_empty(self, kept: bytes | None) -> None:
         assert environment_of(kept) == {}
 
     def test_is_bounded(self) -> None:

@@ -17,7 +17,7 @@ from spine.contracts.access_log import (
     RecordAccesses,
 )
 from spine.contracts.actors import Principal
-from spine.contracts.enums import Permission
+from spine.contracts.enums import OperationKind, Permission
 from spine.contracts.errors import Forbidden, ValidationFailed
 from spine.contracts.paging import Page, PageRequest
 from spine.contracts.proof import ProofRequest
@@ -113,6 +113,22 @@ class TestALine:
         await kept.flush()
         record = next(one for one in (await listed(execute, principal)).nodes if one.request_id == "many")
         assert (record.run_count, len(record.run_ids)) == (3, 2)
+
+
+class TestEveryWayToReadARun:
+    def test_says_for_the_log_which(self, runtime: Runtime) -> None:
+        reads = [one for one in runtime.registry.operations.values() if one.kind is OperationKind.READ]
+        assert {one.name for one in reads if one.discloses is not None} == {
+            "activity.run_evidence",
+            "activity.run_proof",
+            "activity.run_proof_bundle",
+            "activity.runs",
+            "activity.runs_by_key",
+            "activity.signals_for_runs",
+            "logs.replay_material",
+            "logs.replays",
+            "logs.run_capture",
+        }
 
 
 class TestListing:

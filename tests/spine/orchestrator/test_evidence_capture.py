@@ -36,7 +36,7 @@ from spine.contracts.enums import (
 from spine.contracts.errors import Conflict, EvidenceContextInvalid, HocError, NotFound, Unavailable
 from spine.contracts.ledger import AuditFilter, ListAuditEntries
 from spine.contracts.paging import PageRequest
-from spine.contracts.runs import IngestSpans
+from spine.contracts.runs import IngestSpans, RedactRun
 from spine.contracts.spans import SpanBatch
 from spine.storage.sessions import Timeouts
 from tests.conftest import Execute
@@ -183,6 +183,19 @@ class TestWhatCameWithARun:
         statuses = {one.evidence_class: one.status for one in found.completeness.classes}
         assert statuses[EvidenceClass.POLICY] is CaptureStatus.FORBIDDEN
         assert found.completeness.expected == (await captured(execute, principal, key)).completeness.expected - 1
+
+    async def test_keeps_the_service_through_a_redaction_and_may_be_captured_again(
+        self, execute: Execute, principal: Principal
+    ) -> None:
+        await send(execute, principal, [an_agent(1, resource=RESOURCE), a_chat(2, 1, resource=RESOURCE)])
+        run = await the_run(execute, principal)
+        (await execute("activity.redact_run", RedactRun(run.key, "a person asked for it"), principal)).unwrap()
+        assert values(await captured(execute, principal, run.key)) == {"service.name": "shop"}
+        (await execute("logs.capture", capturing(run.key, run.trace_id, host__name="h1"), principal)).unwrap()
+        assert values(await captured(execute, principal, run.key)) == {"service.name": "shop", "host.name": "h1"}
+        assert (await proof_of(execute, principal, run.key)).integrity.verification_status is (
+            VerificationStatus.VERIFIED
+        )
 
     async def test_is_nothing_for_another_tenant(
         self, execute: Execute, principal: Principal, other: Principal

@@ -12,6 +12,7 @@ from spine.contracts.access import Nothing
 from spine.contracts.enums import OperationKind
 from spine.contracts.errors import RegistryError
 from spine.contracts.operations import Operation
+from spine.contracts.proof import TakeRunAway
 from spine.contracts.runs import RunsByKey
 from spine.orchestrator.bridges import capabilities
 from spine.orchestrator.context import ReadContext, SequenceContext, WriteContext
@@ -64,6 +65,10 @@ async def of_other_values(ctx: ReadContext, request: RunsByKey) -> dict[Any, int
     return {}
 
 
+async def of_one_run(ctx: ReadContext, request: TakeRunAway) -> str:
+    return ""
+
+
 def wrong(base: Operation = READING, **changes: Any) -> Operation:
     return structs.replace(base, **changes)
 
@@ -97,6 +102,7 @@ WRONG = {
     "a batch that returns no mapping": wrong(RUNS, handler=no_mapping),
     "a batch of other values": wrong(RUNS, result=str),
     "a batch over runs that does not say which it discloses": wrong(RUNS, discloses=None),
+    "a READ of one run that does not say so": wrong(request=TakeRunAway, handler=of_one_run),
     "an idempotent request without a key": wrong(WRITING, handler=of_another_context, request=Nothing, idempotent=True),
     "a READ that dispatches others": wrong(dispatches=("test.write",)),
     "a SEQUENCE without others to dispatch": wrong(IN_SEQUENCE, dispatches=()),
