@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from domains.logs.driver import SEAL_COLUMNS, TENANT, seal_of
 from domains.logs.driver_ledger import ENTRY_COLUMNS
-from domains.logs.tables import audit_ledger, log_checkpoints, log_leaves, log_pending, seals
+from domains.logs.tables import access_batches, audit_ledger, log_checkpoints, log_leaves, log_pending, seals
 from spine.contracts.enums import LeafKind
 from spine.contracts.log import CheckpointRecord, LogLeaf
 from spine.contracts.records import SealRecord
@@ -71,13 +71,20 @@ SEALS_LOGGED = (
     .order_by(seals.c.run_id, seals.c.version)
     .limit(LIMIT)
 )
-ENTRIES_LOGGED = (
-    select(audit_ledger.c.id, literal(1, Integer), _logged)
-    .select_from(audit_ledger.outerjoin(log_leaves, _of_entry))
-    .where(audit_ledger.c.tenant_id == TENANT, audit_ledger.c.id > bindparam("key", type_=Uuid()))
-    .order_by(audit_ledger.c.id)
-    .limit(LIMIT)
-)
+
+
+def _logged_by_id(facts: Table, kind: LeafKind) -> Select[Any]:
+    return (
+        select(facts.c.id, literal(1, Integer), _logged)
+        .select_from(facts.outerjoin(log_leaves, _leaf_of(facts, kind, facts.c.id, literal(1, Integer))))
+        .where(facts.c.tenant_id == TENANT, facts.c.id > bindparam("key", type_=Uuid()))
+        .order_by(facts.c.id)
+        .limit(LIMIT)
+    )
+
+
+ENTRIES_LOGGED = _logged_by_id(audit_ledger, LeafKind.AUDIT)
+BATCHES_LOGGED = _logged_by_id(access_batches, LeafKind.ACCESS)
 
 PENDING: Select[Any] = select(log_pending.c.kind, log_pending.c.subject, log_pending.c.version).where(
     log_pending.c.tenant_id == TENANT, log_pending.c.subject == func.any(bindparam("subjects", type_=ARRAY(Uuid())))
@@ -114,6 +121,12 @@ def entries_logged(after: UUID | None, most: int) -> Read[FactRow]:
     """The next ledger entries, and whether each has a leaf."""
     params = {"key": after or FIRST_KEY, "limit": most}
     return Read(ENTRIES_LOGGED, params, lambda row: (row[0], row[1], row[2]))
+
+
+def batches_logged(after: UUID | None, most: int) -> Read[FactRow]:
+    """The next batches of the access log, and whether each has a leaf."""
+    params = {"key": after or FIRST_KEY, "limit": most}
+    return Read(BATCHES_LOGGED, params, lambda row: (row[0], row[1], row[2]))
 
 
 def pending_of(subjects: Sequence[UUID]) -> Read[tuple[str, UUID, int]]:

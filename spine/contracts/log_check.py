@@ -29,13 +29,13 @@ class LogVerification(Struct, frozen=True, gc=False, kw_only=True):
     leaf_count: Annotated[BigInt, Meta(description="How many leaves the log had when this began.")]
     leaves_checked: Annotated[BigInt, Meta(description="How many of them have been checked.")]
     checkpoints_checked: Annotated[int, Meta(description="How many checkpoints have been checked on the way.")]
-    facts_checked: Annotated[BigInt, Meta(description="How many seals and entries have been looked for in the log.")]
+    facts_checked: Annotated[BigInt, Meta(description="How many recorded facts were looked for in the log.")]
     root_hash: Annotated[str | None, Meta(description="The root rebuilt from all leaves, hex; null before that.")]
     fault: Annotated[LogFault | None, Meta(description="The first fault; null when there is none so far.")]
 
 
 class LogCursor(Struct, frozen=True, gc=False, kw_only=True):
-    """Where a check goes on: after `checked` leaves with their `peaks`, then after the last seal and entry seen.
+    """Where a check goes on: after `checked` leaves with their `peaks`, then after the last fact seen, kind by kind.
 
     `agreed` is the size of the last checkpoint that agreed; leaves up to it are as they were signed. `signed` is what
     this installation had signed last when the check began.
@@ -51,6 +51,8 @@ class LogCursor(Struct, frozen=True, gc=False, kw_only=True):
     seal: tuple[UUID, int] | None = None
     seals_done: bool = False
     entry: UUID | None = None
+    entries_done: bool = False
+    batch: UUID | None = None
     facts: int = 0
 
 

@@ -1,15 +1,19 @@
 """`verifyLog`: the server checks its own log from the recorded facts up, and names the first thing that is wrong."""
 
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from resolvers.context import RequestContext
 from spine.bootstrap import Runtime
-from spine.contracts.actors import Principal
+from spine.contracts.access_log import AccessLine, RecordAccesses
+from spine.contracts.actors import Actor, Principal
+from spine.contracts.enums import ActorKind
 from spine.contracts.runs import IngestSpans
 from spine.orchestrator.handlers import log_check_handler
+from spine.services.ids import uuid7
 from spine.services.proof.merkle import append, root
 from tests.conftest import Execute
 from tests.resolvers.conftest import SCHEMA
@@ -58,6 +62,23 @@ class Checking:
     async def tamper(self, statement: str) -> None:
         await tamper(self.superuser, statement.format(mine=f"tenant_id = '{self.principal.tenant_id}'"))
 
+    async def accesses(self, count: int) -> None:
+        """Batches of the access log, one line each."""
+        actor = Actor(ActorKind.HUMAN, "reader", None)
+        for number in range(count):
+            line = AccessLine(
+                request_id=f"request-{number}",
+                actor=actor,
+                key_id="key",
+                read_at=datetime.now(UTC),
+                operations="activity.runs",
+                run_count=1,
+                run_keys=bytes(16),
+                payloads=False,
+            )
+            request = RecordAccesses(uuid7(), (line, line))
+            (await self.runtime.registry.execute("logs.record_accesses", request, self.principal)).unwrap()
+
     async def index_of_seal(self, after: int = 0) -> int:
         """The index of the first leaf of a seal from this index on."""
         query = f"""SELECT min(leaf_index) FROM log_leaves WHERE tenant_id = $1 AND kind = 'SEAL'
@@ -90,6 +111,15 @@ class TestAWholeLog:
         last = (await checking.every(by=other))[-1]
         assert (last["fault"], last["leafCount"], last["factsChecked"]) == (None, 0, 1)
 
+    async def test_holds_the_batches_of_the_access_log_too(
+        self, checking: Checking, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(log_check_handler, "BATCHES", 2)
+        await checking.accesses(3)
+        (size,) = await checking.runs(1)
+        last = (await checking.every())[-1]
+        assert (last["fault"], last["factsChecked"], size) == (None, size, 6)
+
     async def test_is_checked_in_parts_whose_progress_is_told(
         self, checking: Checking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -98,7 +128,7 @@ class TestAWholeLog:
         (size,) = await checking.runs(7)
         told = await checking.every()
         assert [one["leavesChecked"] for one in told[:3]] == [4, 8, 9]
-        assert [one["factsChecked"] for one in told[3:]] == [3, 6, 7, 9]
+        assert [one["factsChecked"] for one in told[3:]] == [3, 6, 7, 9, 9]
         assert (size, told[-1]["fault"]) == (9, None)
         assert [one["rootHash"] is None for one in told] == [True, True, *[False] * (len(told) - 2)]
 
@@ -176,6 +206,32 @@ class TestTheFirstFault:
         fault = await checking.fault()
         assert (fault["kind"], fault["leafIndex"]) == ("NOT_LOGGED", None)
         assert fault["subject"].startswith("SEAL ")
+
+    @pytest.mark.parametrize(
+        ("change", "kind"),
+        [
+            ("UPDATE access_records SET actor_id = 'nobody' WHERE {mine}", "LEAF"),
+            ("DELETE FROM access_records WHERE {mine}", "LEAF"),
+            ("UPDATE access_batches SET recorded_at = now() WHERE {mine}", "LEAF"),
+            ("DELETE FROM access_batches WHERE {mine}", "FACT_MISSING"),
+        ],
+    )
+    async def test_is_a_batch_of_the_access_log_that_was_changed(
+        self, checking: Checking, change: str, kind: str
+    ) -> None:
+        await checking.accesses(1)
+        await checking.runs(1)
+        await checking.tamper(change)
+        fault = await checking.fault()
+        assert (fault["kind"], fault["leafIndex"]) == (kind, 1)
+        assert fault["subject"].startswith("ACCESS ")
+
+    async def test_is_a_batch_of_the_access_log_that_was_kept_out(self, checking: Checking) -> None:
+        await checking.runs(1)
+        await checking.accesses(1)
+        await checking.tamper("DELETE FROM log_pending WHERE {mine}")
+        fault = await checking.fault()
+        assert (fault["kind"], fault["subject"][:7]) == ("NOT_LOGGED", "ACCESS ")
 
     async def test_is_that_it_was_truncated(self, checking: Checking) -> None:
         sizes = await checking.runs(1, 1)

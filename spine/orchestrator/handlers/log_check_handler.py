@@ -1,24 +1,27 @@
 """Checking the whole log on the server, a part at a time: each part is a snapshot of its own, and nothing is kept here.
 
 The tree is rebuilt from the leaves, each leaf from the row that it is of; every checkpoint, stored node and the head
-must agree, and every seal and ledger entry must have a leaf, or wait for one.
+must agree, and every seal, ledger entry and batch of the access log must have a leaf, or wait for one.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import attrgetter
 from uuid import UUID
 
 from msgspec import structs
 
-from domains.logs import driver_check, driver_inclusion, driver_log, engine_check
+from domains.logs import driver_access, driver_check, driver_inclusion, driver_log, engine_check
 from domains.logs.engine_log import signed_tree
+from spine.contracts.access_log import AccessRecordRow
 from spine.contracts.enums import LeafKind, OperationKind, Permission
 from spine.contracts.log import CheckpointRecord, LogHead, LogLeaf, SignedTree
 from spine.contracts.log_check import LogCursor, LogFault, LogStep, VerifyLog
 from spine.contracts.operations import Operation
 from spine.contracts.records import SealRecord
 from spine.orchestrator.context import ReadContext
+from spine.services.proof.access import BATCH_VERSION, access_entry, is_intact
 from spine.services.proof.hashing import seal_hash
 from spine.services.proof.leaves import ledger_entry, seal_entry
 from spine.services.proof.merkle import leaf_hash
@@ -26,6 +29,7 @@ from spine.services.proof.note import NoteError
 
 PART = 500
 FACTS = 2_000
+BATCHES = 10
 UNHASHABLE = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 NO_HASH = b""
 
@@ -71,7 +75,7 @@ async def _check_leaves(ctx: ReadContext, cursor: LogCursor) -> LogStep:
     part = engine_check.Part(
         stop=stop,
         leaves={leaf.leaf_index: leaf for leaf in found},
-        facts=_seal_leaves(seals) | _entry_leaves(entries),
+        facts=_seal_leaves(seals) | _entry_leaves(entries) | await _access_leaves(ctx, found),
         trees=_trees(ctx, checkpoints, covered),
     )
     result = engine_check.rebuilt(cursor, part)
@@ -103,6 +107,23 @@ def _entry_leaves(entries: Sequence[dict[str, object]]) -> dict[engine_check.Fac
     return found
 
 
+async def _access_leaves(ctx: ReadContext, leaves: Sequence[LogLeaf]) -> dict[engine_check.Fact, bytes]:
+    """The leaves of the access log's batches, each made anew of its records, a few batches a statement."""
+    keys = [leaf.subject for leaf in leaves if leaf.kind == LeafKind.ACCESS]
+    made: dict[engine_check.Fact, bytes] = {}
+    for start in range(0, len(keys), BATCHES):
+        some = keys[start : start + BATCHES]
+        reads = [driver_access.batches_by_key(some), driver_access.records_of(some)]
+        batches, records = await ctx.session.fetch_together(reads)
+        held: defaultdict[UUID, list[AccessRecordRow]] = defaultdict(list)
+        for record in sorted(records, key=attrgetter("id")):
+            held[record.batch_id].append(record)
+        for batch in batches:
+            intact = is_intact(batch, held[batch.id])
+            made[LeafKind.ACCESS, batch.id, BATCH_VERSION] = leaf_hash(access_entry(batch)) if intact else NO_HASH
+    return made
+
+
 def _trees(
     ctx: ReadContext, checkpoints: Sequence[CheckpointRecord], signed: Sequence[SignedTree]
 ) -> dict[int, list[SignedTree | str]]:
@@ -121,17 +142,21 @@ def _trees(
 
 
 async def _check_facts(ctx: ReadContext, cursor: LogCursor) -> LogStep:
+    """The next facts of one kind; kinds come one after the other."""
     if not cursor.seals_done:
-        seals = await ctx.session.fetch(driver_check.seals_logged(cursor.seal, FACTS))
-        fault = await _unlogged(ctx, LeafKind.SEAL, seals)
-        last = seals[-1][:2] if seals else cursor.seal
-        done = structs.replace(cursor, seal=last, seals_done=len(seals) < FACTS, facts=cursor.facts + len(seals))
-        return _step(done, fault, more=True)
-    entries = await ctx.session.fetch(driver_check.entries_logged(cursor.entry, FACTS))
-    fault = await _unlogged(ctx, LeafKind.AUDIT, entries)
-    last_entry = entries[-1][0] if entries else cursor.entry
-    done = structs.replace(cursor, entry=last_entry, facts=cursor.facts + len(entries))
-    return _step(done, fault, more=len(entries) == FACTS)
+        facts = await ctx.session.fetch(driver_check.seals_logged(cursor.seal, FACTS))
+        last = facts[-1][:2] if facts else cursor.seal
+        done = structs.replace(cursor, seal=last, seals_done=len(facts) < FACTS, facts=cursor.facts + len(facts))
+        return _step(done, await _unlogged(ctx, LeafKind.SEAL, facts), more=True)
+    if not cursor.entries_done:
+        facts = await ctx.session.fetch(driver_check.entries_logged(cursor.entry, FACTS))
+        entry = facts[-1][0] if facts else cursor.entry
+        done = structs.replace(cursor, entry=entry, entries_done=len(facts) < FACTS, facts=cursor.facts + len(facts))
+        return _step(done, await _unlogged(ctx, LeafKind.AUDIT, facts), more=True)
+    facts = await ctx.session.fetch(driver_check.batches_logged(cursor.batch, FACTS))
+    batch = facts[-1][0] if facts else cursor.batch
+    done = structs.replace(cursor, batch=batch, facts=cursor.facts + len(facts))
+    return _step(done, await _unlogged(ctx, LeafKind.ACCESS, facts), more=len(facts) == FACTS)
 
 
 async def _unlogged(ctx: ReadContext, kind: LeafKind, facts: Sequence[driver_check.FactRow]) -> LogFault | None:
