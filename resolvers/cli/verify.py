@@ -1,4 +1,7 @@
-"""`hoc verify`: a run's proof bundle, verified with no network and no database; its options are the verifier's own."""
+"""`hoc verify`: a run's bundle or a period export, verified with no network and no database.
+
+Its options are the verifier's own.
+"""
 
 import typer
 
@@ -8,5 +11,5 @@ SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opti
 
 
 def verify(context: typer.Context) -> None:
-    """Verify a run's proof bundle offline, with nothing but the log's key. `hoc verify --help` says how."""
+    """Verify a run's bundle or a period export offline, with only the log's key. `hoc verify --help` says how."""
     raise typer.Exit(check.main(context.args, "hoc verify"))

@@ -9,11 +9,8 @@ from spine.contracts.log import PendingLeaf
 from spine.contracts.records import SealRecord
 from spine.contracts.statements import InsertRows
 from spine.services.ids import uuid7
-from spine.services.proof.leaves import ledger_entry, seal_entry
+from spine.services.proof.leaves import LEDGER_VERSION, ledger_entry, seal_entry
 from spine.services.proof.merkle import leaf_hash
-
-LEDGER_VERSION = 1
-"""An entry of the ledger never has another."""
 
 
 def seal_leaves(seals: Sequence[SealRecord], now: datetime) -> list[PendingLeaf]:

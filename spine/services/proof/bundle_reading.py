@@ -51,7 +51,7 @@ class Bundle(NamedTuple):
 
 def read_bundle(raw: bytes) -> Bundle:
     """The parts of a bundle's file; raises NotABundle."""
-    reader = _Reader(_lines(raw))
+    reader = _BundleReader(lines_of(raw))
     reader.demand(FORMAT)
     run = reader.run()
     seals = tuple(reader.records("seal", lambda _: SEAL))
@@ -60,116 +60,131 @@ def read_bundle(raw: bytes) -> Bundle:
     return Bundle(run, seals, steps, evidence, reader.older(), reader.log())
 
 
-def _lines(raw: bytes) -> list[str]:
+def lines_of(raw: bytes) -> list[str]:
+    """The lines of a file of bounded size, the last of which must end; raises NotABundle."""
     if len(raw) > MAX_BUNDLE_BYTES:
-        raise NotABundle(f"a bundle has at most {MAX_BUNDLE_BYTES} bytes, this has {len(raw)}")
+        raise NotABundle(f"a file has at most {MAX_BUNDLE_BYTES} bytes, this has {len(raw)}")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise NotABundle(f"not UTF-8 at byte {error.start}") from None
     lines = text.split("\n", MAX_LINES)
     if len(lines) > MAX_LINES:
-        raise NotABundle(f"a bundle has at most {MAX_LINES} lines")
+        raise NotABundle(f"a file has at most {MAX_LINES} lines")
     if lines.pop():
         raise NotABundle("the last line has no end: the file is cut off")
     return lines
 
 
-class _Reader:
-    """Takes lines from the top; every refusal names the line."""
+class LineReader:
+    """Takes lines from the top; every refusal names the line, `at` counts those taken."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
-        self._at = 0
+        self.at = 0
 
     def demand(self, wanted: str) -> None:
         """The next line must be this one."""
-        if self._next() != wanted:
-            raise self._refused(f"expected {wanted!r}" if wanted else "expected an empty line")
+        if self.next() != wanted:
+            raise self.refused(f"expected {wanted!r}" if wanted else "expected an empty line")
+
+    def path(self) -> tuple[bytes, ...]:
+        """The hashes that follow, up to an empty line."""
+        path: list[bytes] = []
+        while self.peek():
+            if len(path) == MAX_PATH:
+                raise self.refused(f"a path has at most {MAX_PATH} hashes")
+            path.append(self.root(self.next()))
+        return tuple(path)
+
+    def root(self, text: str) -> bytes:
+        """A hash in base64."""
+        found = self.parsed(decode_base64, text)
+        if len(found) != ROOT_BYTES:
+            raise self.refused(f"a hash has {ROOT_BYTES} bytes")
+        return found
+
+    def hash(self, text: str) -> bytes:
+        """A hash in hex."""
+        if len(text) != HASH_HEX or not HEX_DIGITS.issuperset(text):
+            raise self.refused("expected a hash of 64 hexadecimal digits")
+        return bytes.fromhex(text)
+
+    def parsed(self, parse: Callable[[T], U], given: T) -> U:
+        """What this makes of it, or the refusal of this line."""
+        try:
+            return parse(given)
+        except (NotStrict, NotARecord, NoteError) as error:
+            raise self.refused(str(error)) from None
+
+    def peek(self) -> str:
+        """The next line, which stays where it is; empty where there is none."""
+        return self._lines[self.at] if self.at < len(self._lines) else ""
+
+    def next(self) -> str:
+        """The next line, taken."""
+        line = self.peek()
+        if self.at == len(self._lines):
+            raise NotABundle("the file ends too early")
+        self.at += 1
+        if len(line) > MAX_LINE_CHARS:
+            raise self.refused(f"a line has at most {MAX_LINE_CHARS} characters")
+        return line
+
+    def refused(self, reason: str) -> NotABundle:
+        """The refusal of the line that was taken last."""
+        return NotABundle(f"line {self.at}: {reason}")
+
+    def rest(self) -> str:
+        """What is left of the file: the checkpoint."""
+        note = "".join(f"{line}\n" for line in self._lines[self.at :])
+        if len(note) > MAX_NOTE_CHARS:
+            raise self.refused(f"a checkpoint has at most {MAX_NOTE_CHARS} characters")
+        return note
+
+
+class _BundleReader(LineReader):
+    """What stands in a run's bundle."""
 
     def run(self) -> Record:
         """The run's fields: those that its seal was made over, whichever they were then."""
-        word, _, content = self._next().partition(" ")
+        word, _, content = self.next().partition(" ")
         if word != "run":
-            raise self._refused("expected the run's record")
-        return Record(self._at, b"", content.encode(), self._parsed(read_object, content))
+            raise self.refused("expected the run's record")
+        return Record(self.at, b"", content.encode(), self.parsed(read_object, content))
 
     def records(self, word: str, shape: Callable[[dict[str, Scalar]], Shape | None]) -> Iterator[Record]:
         """The records that follow and begin with this word."""
         start = f"{word} "
-        while self._peek().startswith(start):
-            hexadecimal, _, content = self._next()[len(start) :].partition(" ")
-            fields = self._parsed(read_object, content)
+        while self.peek().startswith(start):
+            hexadecimal, _, content = self.next()[len(start) :].partition(" ")
+            fields = self.parsed(read_object, content)
             kind = shape(fields)
             if kind is None:
-                raise self._refused(f"no kind of {word}")
-            self._parsed(kind.demand, fields)
-            yield Record(self._at, self._hash(hexadecimal), content.encode(), fields)
+                raise self.refused(f"no kind of {word}")
+            self.parsed(kind.demand, fields)
+            yield Record(self.at, self.hash(hexadecimal), content.encode(), fields)
 
     def older(self) -> OlderTree | None:
         """The earlier state of the log, where there is one."""
-        if not self._peek().startswith("consistency "):
+        if not self.peek().startswith("consistency "):
             return None
-        words = self._next().split(" ")
+        words = self.next().split(" ")
         if len(words) != CONSISTENCY_WORDS:
-            raise self._refused("expected a size and a root")
-        size, root = self._parsed(decimal, words[1]), self._root(words[2])
-        return OlderTree(size, root, self._path())
+            raise self.refused("expected a size and a root")
+        size, root = self.parsed(decimal, words[1]), self.root(words[2])
+        return OlderTree(size, root, self.path())
 
     def log(self) -> LogProof:
         """The C2SP tlog-proof; what the format calls extra data is refused, for nothing vouches for it."""
         self.demand("")
         self.demand(TLOG_PROOF)
-        word, _, index = self._next().partition(" ")
+        word, _, index = self.next().partition(" ")
         if word != "index":
-            raise self._refused("expected the leaf's index")
-        number, path = self._parsed(decimal, index), self._path()
+            raise self.refused("expected the leaf's index")
+        number, path = self.parsed(decimal, index), self.path()
         self.demand("")
-        note = "".join(f"{line}\n" for line in self._lines[self._at :])
-        if len(note) > MAX_NOTE_CHARS:
-            raise self._refused(f"a checkpoint has at most {MAX_NOTE_CHARS} characters")
-        return LogProof(number, path, note)
-
-    def _path(self) -> tuple[bytes, ...]:
-        path: list[bytes] = []
-        while self._peek():
-            if len(path) == MAX_PATH:
-                raise self._refused(f"a path has at most {MAX_PATH} hashes")
-            path.append(self._root(self._next()))
-        return tuple(path)
-
-    def _root(self, text: str) -> bytes:
-        found = self._parsed(decode_base64, text)
-        if len(found) != ROOT_BYTES:
-            raise self._refused(f"a hash has {ROOT_BYTES} bytes")
-        return found
-
-    def _hash(self, text: str) -> bytes:
-        if len(text) != HASH_HEX or not HEX_DIGITS.issuperset(text):
-            raise self._refused("expected a hash of 64 hexadecimal digits")
-        return bytes.fromhex(text)
-
-    def _parsed(self, parse: Callable[[T], U], given: T) -> U:
-        try:
-            return parse(given)
-        except (NotStrict, NotARecord, NoteError) as error:
-            raise self._refused(str(error)) from None
-
-    def _peek(self) -> str:
-        """The next line, which stays where it is; empty where there is none."""
-        return self._lines[self._at] if self._at < len(self._lines) else ""
-
-    def _next(self) -> str:
-        line = self._peek()
-        if self._at == len(self._lines):
-            raise NotABundle("the file ends too early")
-        self._at += 1
-        if len(line) > MAX_LINE_CHARS:
-            raise self._refused(f"a line has at most {MAX_LINE_CHARS} characters")
-        return line
-
-    def _refused(self, reason: str) -> NotABundle:
-        return NotABundle(f"line {self._at}: {reason}")
+        return LogProof(number, path, self.rest())
 
 
 def _evidence_shape(fields: dict[str, Scalar]) -> Shape | None:

@@ -1,11 +1,12 @@
-"""`python -m spine.services.proof.check FILE --vkey KEY`, and `hoc verify`: a bundle verified from the command line.
+"""`python -m spine.services.proof.check FILE --vkey KEY`, and `hoc verify`: a file verified from the command line.
 
-Reads files and nothing else. Exit code 0 only if all holds, 1 with one line that names what does not, 2 for a command
-that is not one.
+The file is a run's bundle or a period export, as its first line says. Reads files and nothing else. Exit code 0 only if
+all holds, 1 with one line that names what does not, 2 for a command that is not one.
 """
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,14 @@ from spine.services.proof.bundle import MAX_BUNDLE_BYTES
 from spine.services.proof.cosignature import CosignatureVerifier, cosigned_at
 from spine.services.proof.faults import Fault, Refused
 from spine.services.proof.note import MAX_NOTE_CHARS, NoteError, Verifier
-from spine.services.proof.offline import Trust, Verified, verify_bundle
+from spine.services.proof.offline import SignedTree, Trust, Verified, verify_bundle
+from spine.services.proof.offline_period import VerifiedPeriod, seconds_of, verify_period
+from spine.services.proof.period import AUDIT_WORD, LEAF_WORD, PERIOD_FORMAT, SEAL_WORD
 
-HELP = "Verify a run's proof bundle: no network, no database, no server. Exit code 0 only if all of it holds."
+HELP = (
+    "Verify a run's proof bundle or a period export: no network, no database, no server. "
+    "Exit code 0 only if all of it holds."
+)
 
 
 def main(arguments: Sequence[str], program: str) -> int:
@@ -24,17 +30,17 @@ def main(arguments: Sequence[str], program: str) -> int:
     given = _parser(program).parse_args(arguments)
     try:
         trust = Trust(given.vkey, given.witness, _kept(given.checkpoint))
-        verified = verify_bundle(_read(given.file, MAX_BUNDLE_BYTES), trust)
+        lines = _verified(_read(given.file, MAX_BUNDLE_BYTES), trust)
     except Refused as error:
         print(_printable(f"FAILED {error}"), file=sys.stderr)  # noqa: T201 - its output is what this program is for
         return 1
-    print("\n".join(map(_printable, _report(verified))))  # noqa: T201
+    print("\n".join(map(_printable, ["VERIFIED", *lines])))  # noqa: T201
     return 0
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=HELP, allow_abbrev=False, formatter_class=_help)
-    parser.add_argument("file", metavar="FILE", type=Path, help="the bundle")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the bundle or the export")
     parser.add_argument(
         "--vkey",
         metavar="KEY",
@@ -47,7 +53,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--checkpoint",
         metavar="OLD",
         type=Path,
-        help="a checkpoint kept from earlier: the bundle's log must continue it",
+        help="a checkpoint kept from earlier: the log must continue it",
     )
     parser.add_argument(
         "--witness",
@@ -55,7 +61,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         type=_witness,
         action="append",
         default=[],
-        help="a witness that must have cosigned the bundle's checkpoint; again for each",
+        help="a witness that must have cosigned the file's newest checkpoint; again for each",
     )
     return parser
 
@@ -104,12 +110,19 @@ def _printable(line: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
-def _report(verified: Verified) -> list[str]:
-    """What holds, for people: a word and what it is about on each line."""
-    bundle, tree, kept = verified
+def _verified(raw: bytes, trust: Trust) -> list[str]:
+    """What holds, for people: a word and what it is about on each line; raises Refused."""
+    if raw.startswith(f"{PERIOD_FORMAT}\n".encode()):
+        period = verify_period(raw, trust)
+        return [*_period_report(period), *_tree_report(period.newer, period.kept)]
+    verified = verify_bundle(raw, trust)
+    return [*_run_report(verified), *_tree_report(verified.tree, verified.kept)]
+
+
+def _run_report(verified: Verified) -> list[str]:
+    bundle, tree, _ = verified
     latest = bundle.seals[-1].fields
-    lines = [
-        "VERIFIED",
+    return [
         f"run         {latest['run_key']}",
         f"seal        {latest['version']}, made {_instant(int(str(latest['sealed_at'])) // 1_000_000)}",
         f"steps       {len(bundle.steps)}",
@@ -117,7 +130,29 @@ def _report(verified: Verified) -> list[str]:
         f"log         {tree.origin}",
         f"leaf        {bundle.log.leaf_index} of {tree.size}",
     ]
-    lines += [
+
+
+def _period_report(verified: VerifiedPeriod) -> list[str]:
+    leaves, first = verified.period.leaves, verified.period.before.size
+    counted = Counter(leaf.word for leaf in leaves)
+    between = (
+        f"{first} to {verified.newer.size - 1}: {len(leaves)}, none missing" if leaves else "none: it did not grow"
+    )
+    recorded = seconds_of(leaves)
+    lines = [
+        f"log         {verified.newer.origin}",
+        f"leaves      {between}",
+        f"seals       {counted[SEAL_WORD]}",
+        f"entries     {counted[AUDIT_WORD]}",
+        f"others      {counted[LEAF_WORD]}, committed to",
+    ]
+    if recorded is not None:
+        lines.append(f"recorded    {_instant(recorded[0])} to {_instant(recorded[1])}")
+    return [*lines, f"between     the checkpoints of {first} and of {verified.newer.size} leaves"]
+
+
+def _tree_report(tree: SignedTree, kept: SignedTree | None) -> list[str]:
+    lines = [
         f"cosigned    {each.name} at {_instant(cosigned_at(each))}"
         for each in tree.signatures
         if each.name != str(tree.origin)

@@ -13,6 +13,8 @@ from spine.services.clock import to_us
 
 LEAF_TAG = b"hoc-spine/leaf/v1\n"
 LEDGER_TAG = b"hoc-spine/ledger/v1\n"
+LEDGER_VERSION = 1
+"""An entry of the ledger never has another."""
 
 LEDGER_COLUMNS = frozenset(
     {
@@ -35,7 +37,12 @@ LEDGER_COLUMNS = frozenset(
 
 def leaf_entry(kind: str, key: UUID, version: int, content_hash: bytes) -> bytes:
     """The bytes of a leaf: what RFC 9162 calls its entry."""
-    return LEAF_TAG + canonical({"hash": content_hash.hex(), "id": str(key), "kind": kind, "version": version})
+    return LEAF_TAG + leaf_content(kind, key, version, content_hash)
+
+
+def leaf_content(kind: str, key: UUID, version: int, content_hash: bytes) -> bytes:
+    """The four keys of a leaf's entry."""
+    return canonical({"hash": content_hash.hex(), "id": str(key), "kind": kind, "version": version})
 
 
 def seal_entry(seal_hash: bytes, run_key: UUID, version: int) -> bytes:
@@ -48,13 +55,22 @@ def ledger_entry(row: Mapping[str, Scalar | UUID | datetime]) -> bytes:
 
     Raises ValueError for a row with other columns: a column that no leaf commits to could be changed unseen.
     """
-    if row.keys() != LEDGER_COLUMNS:
-        raise ValueError(f"not the columns of a ledger entry: {sorted(row.keys() ^ LEDGER_COLUMNS)}")
-    key = row["id"]
+    key = row.get("id")
     if not isinstance(key, UUID):
         raise TypeError("the id of a ledger entry is a UUID")
-    content = LEDGER_TAG + canonical({name: _written(value) for name, value in row.items()})
-    return leaf_entry("AUDIT", key, 1, digest(content))
+    return audit_entry(key, ledger_content(row))
+
+
+def audit_entry(key: UUID, content: bytes) -> bytes:
+    """The leaf of the ledger entry with this content."""
+    return leaf_entry("AUDIT", key, LEDGER_VERSION, digest(LEDGER_TAG + content))
+
+
+def ledger_content(row: Mapping[str, Scalar | UUID | datetime]) -> bytes:
+    """What is hashed of a ledger entry, without the tag; raises ValueError for a row with other columns."""
+    if row.keys() != LEDGER_COLUMNS:
+        raise ValueError(f"not the columns of a ledger entry: {sorted(row.keys() ^ LEDGER_COLUMNS)}")
+    return canonical({name: _written(value) for name, value in row.items()})
 
 
 def _written(value: Scalar | UUID | datetime) -> Scalar:

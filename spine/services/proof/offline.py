@@ -52,18 +52,18 @@ def verify_bundle(raw: bytes, trust: Trust) -> Verified:
         bundle = read_bundle(raw)
     except NotABundle as error:
         raise Refused(Fault.FORMAT, str(error)) from None
-    tree = _signed_tree(bundle.log.note, trust.keys, trust.witnesses, "the bundle's checkpoint")
+    tree = signed_tree(bundle.log.note, trust.keys, trust.witnesses, "the bundle's checkpoint")
     demand_records(tree.origin.tenant, bundle)
     _demand_inclusion(bundle, tree)
     _demand_older(bundle, tree)
     kept = None
     if trust.kept is not None:
-        kept = _signed_tree(trust.kept, trust.keys, (), "the checkpoint from earlier")
+        kept = signed_tree(trust.kept, trust.keys, (), "the checkpoint from earlier")
         _demand_continuation(bundle, tree, kept)
     return Verified(bundle, tree, kept)
 
 
-def _signed_tree(
+def signed_tree(
     note: str,
     keys: Sequence[NoteVerifier],
     witnesses: Sequence[NoteVerifier],
@@ -127,26 +127,27 @@ def _demand_continuation(bundle: Bundle, tree: SignedTree, kept: SignedTree) -> 
     if kept.origin._replace(epoch=tree.origin.epoch) != tree.origin:
         raise Refused(Fault.ORIGIN, f"the checkpoint from earlier is of another log: {kept.origin}, not {tree.origin}")
     if kept.size > tree.size or kept.origin.epoch > tree.origin.epoch:
-        raise Refused(Fault.TRUNCATION, _truncation(tree, kept))
+        raise Refused(Fault.TRUNCATION, truncation(tree, kept))
     if kept.size in {tree.size, 0}:
         if kept.root != (tree.root if kept.size else EMPTY_ROOT):
-            raise Refused(Fault.FORK, f"two trees of {kept.size} leaves with different roots{_restored(tree, kept)}")
+            raise Refused(Fault.FORK, f"two trees of {kept.size} leaves with different roots{restored(tree, kept)}")
         return
     if bundle.older is None or bundle.older.size != kept.size:
         ask = f"ask for the bundle with `from: {kept.size}`"
         raise Refused(Fault.CONSISTENCY, f"the bundle does not say how the log grew from {kept.size} leaves; {ask}")
     if bundle.older.root != kept.root:
         reason = f"the log of {tree.size} leaves begins with another tree of {kept.size} than was signed then"
-        raise Refused(Fault.FORK, f"{reason}{_restored(tree, kept)}")
+        raise Refused(Fault.FORK, f"{reason}{restored(tree, kept)}")
 
 
-def _truncation(tree: SignedTree, kept: SignedTree) -> str:
-    lost = f"the log has {tree.size} leaves in the bundle and had {kept.size} in the checkpoint from earlier"
-    otherwise = "; unless the bundle is the older of both, the log was cut or an old copy of it restored"
-    return f"{lost}{_restored(tree, kept) or otherwise}"
+def truncation(tree: SignedTree, kept: SignedTree) -> str:
+    """Why a log that is smaller than it was is refused, or of an earlier epoch."""
+    lost = f"the log has {tree.size} leaves in the file and had {kept.size} in the checkpoint from earlier"
+    otherwise = "; unless the file is the older of both, the log was cut or an old copy of it restored"
+    return f"{lost}{restored(tree, kept) or otherwise}"
 
 
-def _restored(tree: SignedTree, kept: SignedTree) -> str:
+def restored(tree: SignedTree, kept: SignedTree) -> str:
     """That a restore was declared between the two trees, where it was."""
     if tree.origin.epoch <= kept.origin.epoch:
         return ""

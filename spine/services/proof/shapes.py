@@ -17,6 +17,7 @@ from spine.contracts.records import SealRecord, StepRecord
 from spine.services.canonical_json import MAX_SAFE_INTEGER, Scalar
 from spine.services.clock import to_us
 from spine.services.proof.hashing import EVIDENCE_WRITERS
+from spine.services.proof.leaves import LEDGER_COLUMNS
 from spine.services.proof.written import WrittenSeal, WrittenStep
 
 Check = Callable[[Scalar], bool]
@@ -124,3 +125,15 @@ SEAL = shape_of(SealRecord, WrittenSeal)
 EVIDENCE = {
     kind.__name__: shape_of(kind, get_type_hints(writer)["return"]) for kind, writer in EVIDENCE_WRITERS.items()
 }
+
+MAYBE_TEXT = frozenset({"actor_id", "actor_name", "reason", "before_state", "after_state"})
+ENTRY_CHECKS: Mapping[str, Check] = {
+    **{name: lambda value: value is None or _is_text(value) for name in MAYBE_TEXT},
+    **dict.fromkeys(LEDGER_COLUMNS - MAYBE_TEXT, _is_text),
+    "id": _is_key,
+    "created_at": _is_instant,
+}
+LEDGER_ENTRY = Shape("ledger entry", ENTRY_CHECKS, LEDGER_COLUMNS)
+
+LEAF_CHECKS: Mapping[str, Check] = {"hash": _is_hex, "id": _is_key, "kind": _is_text, "version": _is_integer}
+LEAF = Shape("leaf", LEAF_CHECKS, frozenset(LEAF_CHECKS))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.architecture.source import PROJECT
 from tests.spine.services.proof.bundles import WITNESS, Made, Tree, make_bundle
+from tests.spine.services.proof.periods import make_period
 
 VERIFIER = "spine.services.proof.check"
 HEAVY = ("sqlalchemy", "asyncpg", "typer", "rich", "pydantic", "strawberry", "graphql", "starlette", "httpx", "socket")
@@ -68,6 +69,36 @@ class TestTheCommand:
         assert done.stdout.splitlines()[-1] == (
             "RESTORED    a restore of a backup was declared, since that checkpoint: this log is epoch 2"
         )
+
+    def test_knows_a_period_export_by_its_first_line(self, tmp_path: Path) -> None:
+        period = make_period()
+        (tmp_path / "period").write_text(period.text)
+        (tmp_path / "old").write_text(period.trust.kept or "")
+        arguments = ("period", "--vkey", period.tree.signer.vkey, "--witness", WITNESS.vkey)
+        done = check(tmp_path, *arguments, "--checkpoint", "old")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.splitlines() == [
+            "VERIFIED",
+            f"log         {period.tree.signer.name}",
+            "leaves      5 to 13: 9, none missing",
+            "seals       3",
+            "entries     3",
+            "others      3, committed to",
+            "recorded    2026-03-01T12:00:00Z to 2026-03-01T12:06:00Z",
+            "between     the checkpoints of 5 and of 14 leaves",
+            "cosigned    witness.example/w1 at 2026-03-01T12:01:40Z",
+            "continues   the checkpoint of 8 leaves",
+        ]
+        (tmp_path / "period").write_text(period.text.replace("olga", "olag", 1))
+        done = check(tmp_path, *arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("FAILED INCLUSION: a leaf was changed, replaced or moved")
+
+    def test_says_that_nothing_happened(self, tmp_path: Path) -> None:
+        period = make_period(5, 0, kept=None)
+        (tmp_path / "period").write_text(period.text)
+        done = check(tmp_path, "period", "--vkey", period.tree.signer.vkey)
+        assert "leaves      none: it did not grow" in done.stdout.splitlines()
 
     def test_names_what_fails(self, tmp_path: Path) -> None:
         arguments = written(tmp_path)

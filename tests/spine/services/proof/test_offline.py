@@ -271,7 +271,7 @@ class TestACheckpointFromEarlier:
     def test_that_is_larger_shows_a_truncation(self) -> None:
         larger = Tree([*made.tree.leaves, bytes(32)]).checkpoint(24)
         fault, reason = refusal(made.text, made.trust._replace(kept=larger))
-        assert (fault, "has 23 leaves in the bundle and had 24" in reason) == (Fault.TRUNCATION, True)
+        assert (fault, "has 23 leaves in the file and had 24" in reason) == (Fault.TRUNCATION, True)
 
     def test_of_another_history_shows_a_fork(self) -> None:
         fork = Tree([*made.tree.leaves[:4], bytes(32)])
