@@ -254,6 +254,19 @@ describe(
     OPERATION="An operation that was denied or failed.",
     TRUSTED_DOCUMENT="A trusted document.",
     LOG="The tenant's log.",
+    EXPORT="A file that was handed out.",
+)
+describe(
+    e.ExportKind,
+    RUN="A run.",
+    INCIDENT="An incident, with the run that caused it.",
+    PERIOD="All that entered the tenant's log in a period.",
+)
+describe(
+    e.ExportFormat,
+    JSON="Canonical JSON, with the proof bundle of the run in it.",
+    HTML="One page to read and print, which holds the same.",
+    LOG="A period of the log, as `hoc verify` reads it.",
 )
 describe(
     e.DocumentMode,

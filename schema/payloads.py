@@ -8,6 +8,7 @@ from schema.analytics.model_price import ModelPrice
 from schema.controls.limit import Limit
 from schema.errors import UserError
 from schema.integrations.trusted_document import TrustedDocument
+from schema.logs.export import Export
 from schema.logs.replay import Replay, ReplayedDecision, ReplayedStep
 from schema.policies.rule import PolicyRule
 from spine.contracts.enums import DocumentMode
@@ -93,3 +94,11 @@ class DocumentModePayload(Payload):
     document_mode: DocumentMode | None = strawberry.field(
         description="The mode as it is now; null when nothing was written."
     )
+
+
+@strawberry.type(description="A file that was made.")
+class ExportPayload(Payload):
+    """Of exportRun, exportIncident and exportPeriod."""
+
+    export: Export | None = strawberry.field(description="What is kept of it; null when none was made.")
+    content: str | None = strawberry.field(description="The file, to be kept byte for byte as UTF-8.")

@@ -86,7 +86,7 @@ PLACES = select(log_leaves.c.subject, log_leaves.c.leaf_index, log_leaves.c.leaf
 
 def latest_checkpoint() -> Read[CheckpointRecord]:
     """The newest checkpoint, with its cosignatures in the note; no row before the first."""
-    return Read(LATEST, {}, _checkpoint)
+    return Read(LATEST, {}, checkpoint_of)
 
 
 def latest_vouched() -> Read[VouchedCheckpoint]:
@@ -128,7 +128,7 @@ def entry_places(entry_keys: Sequence[UUID]) -> Read[tuple[UUID, PlacedLeaf]]:
 HASHES: Any = union_all(NODES, LEAVES)
 
 
-def _checkpoint(row: Row) -> CheckpointRecord:
+def checkpoint_of(row: Row) -> CheckpointRecord:
     """What was signed with every cosignature below: any reader may know any of the keys."""
     lines = row[RECORD_COLUMNS]
     size, epoch, root_hash, note, vkey, created_at = row[:RECORD_COLUMNS]
@@ -142,4 +142,4 @@ def _vouched(row: Row) -> VouchedCheckpoint:
         for vkey, at in zip(witnesses, times, strict=True)
     )
     stamp = None if token is None else CheckpointTimestamp(at=stamped_at, token=b64encode(token).decode())
-    return VouchedCheckpoint(_checkpoint(row), cosigned, stamp)
+    return VouchedCheckpoint(checkpoint_of(row), cosigned, stamp)

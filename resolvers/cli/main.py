@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from resolvers.cli import config, documents, keys, log, schema, verify, witness
+from resolvers.cli import config, documents, export, keys, log, schema, verify, witness
 from resolvers.cli.console import complain
 from resolvers.cli.demo import demo
 from resolvers.cli.ingest import ingest
@@ -28,6 +28,7 @@ log.app.command()(timestamp)
 groups = (
     ("keys", keys.app),
     ("documents", documents.app),
+    ("export", export.app),
     ("log", log.app),
     ("schema", schema.app),
     ("config", config.app),

@@ -6,14 +6,16 @@ import strawberry
 
 from resolvers.context import Info
 from resolvers.paging import DEFAULT_FIRST, UNSET, After, First, connection, counting, page_request
+from resolvers.query.nodes import find
 from schema.fields import field
 from schema.inputs import to_contract
 from schema.logs.access_record import AccessFilter, AccessRecord
 from schema.logs.audit_entry import AuditEntry, AuditFilter
+from schema.logs.export import Export
 from schema.logs.log import LogCheckpoint, LogConsistency
 from schema.logs.replay import Replay, ReplayFilter
 from schema.relay import Connection
-from spine.contracts import access_log, ledger, log
+from spine.contracts import access_log, exports, ledger, log
 from spine.contracts import replays as contracts
 from spine.contracts.scalars import BigInt
 
@@ -37,6 +39,8 @@ From = Annotated[BigInt, strawberry.argument(name="from", description="The earli
 To = Annotated[
     BigInt, strawberry.argument(name="to", description="The later size, which the latest checkpoint must cover.")
 ]
+
+ExportId = Annotated[strawberry.ID, strawberry.argument(name="id", description="The export's global id.")]
 
 
 @strawberry.type
@@ -92,3 +96,14 @@ class LogsQuery:
         chosen = to_contract(wanted) if wanted else access_log.AccessFilter()
         request = access_log.ListAccessRecords(page=page_request(first, after), filter=chosen, count=counting(info))
         return await connection(info, "logs.access_records", request)
+
+    @field("Files that were handed out, newest first.", Connection[Export], "logs.exports")
+    async def exports(self, info: Info, first: First = DEFAULT_FIRST, after: After = UNSET) -> Any:
+        """A keyset page of exports."""
+        request = exports.ListExports(page=page_request(first, after), count=counting(info))
+        return await connection(info, "logs.exports", request)
+
+    @field("One export; null and NOT_FOUND when there is none.", Export | None, "logs.exports_by_key")
+    async def export(self, info: Info, global_id: ExportId) -> Any:
+        """One export by its global id."""
+        return await find(info, global_id, "Export")

@@ -18,6 +18,7 @@ FINDERS = {
     "PolicyRule": "policies.rules_by_key",
     "Limit": "controls.limits_by_key",
     "Replay": "logs.replays_by_key",
+    "Export": "logs.exports_by_key",
 }
 """The batch operation of each kind of Node."""
 

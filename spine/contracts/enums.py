@@ -13,6 +13,8 @@ from spine.contracts.enums_capture import CaptureStatus as CaptureStatus  # noqa
 from spine.contracts.enums_capture import EnvironmentSource as EnvironmentSource  # noqa: PLC0414 - handed on
 from spine.contracts.enums_capture import EvidenceClass as EvidenceClass  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import BreakKind as BreakKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import ExportFormat as ExportFormat  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import ExportKind as ExportKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LogFaultKind as LogFaultKind  # noqa: PLC0414 - handed on
@@ -371,6 +373,7 @@ class AuditEntityType(StrEnum):
     OPERATION = "OPERATION"
     TRUSTED_DOCUMENT = "TRUSTED_DOCUMENT"
     LOG = "LOG"
+    EXPORT = "EXPORT"
 
 
 class OperationKind(StrEnum):

@@ -54,3 +54,19 @@ class LogFaultKind(StrEnum):
     CHECKPOINT = "CHECKPOINT"
     TRUNCATED = "TRUNCATED"
     NOT_LOGGED = "NOT_LOGGED"
+
+
+class ExportKind(StrEnum):
+    """What an export is of."""
+
+    RUN = "RUN"
+    INCIDENT = "INCIDENT"
+    PERIOD = "PERIOD"
+
+
+class ExportFormat(StrEnum):
+    """What an export's file is."""
+
+    JSON = "JSON"
+    HTML = "HTML"
+    LOG = "LOG"

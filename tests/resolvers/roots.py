@@ -22,7 +22,14 @@ from tests.resolvers.conftest import SCHEMA
 
 GRAPH = build_schema(SCHEMA.as_str())
 
-KINDS = {"Limit": "Limit", "Rule": "PolicyRule", "Signal": "Signal"}
+KINDS = {
+    "Limit": "Limit",
+    "Rule": "PolicyRule",
+    "Signal": "Signal",
+    "Incident": "Incident",
+    "exportRun": "Run",
+    "export": "Export",
+}
 """The kind of object that a mutation's ids are of, by a word of its name; Run otherwise."""
 
 ABSENT = {kind: str(global_id(kind, UUID(int=1))) for kind in ("Run", *KINDS.values())}

@@ -28,6 +28,7 @@ from spine.contracts.ports.evidence import (
     PolicyEvaluations,
     Ranked,
 )
+from spine.contracts.ports.exports import IncidentExporting, RunExporting
 from spine.contracts.ports.governance import (
     ActiveLimit,
     ActiveRule,
@@ -80,6 +81,7 @@ __all__ = [
     "DocumentPolicies",
     "FeedbackEvent",
     "IncidentCause",
+    "IncidentExporting",
     "IncidentOpening",
     "IncidentsForRun",
     "KnownStep",
@@ -104,6 +106,7 @@ __all__ = [
     "RuleEvaluation",
     "RuleReplay",
     "RuleVerdict",
+    "RunExporting",
     "RunFolding",
     "RunMeasure",
     "RunReporting",

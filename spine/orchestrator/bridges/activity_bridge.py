@@ -1,7 +1,24 @@
 """What activity offers to other domains: GenAI mapping, folding spans into runs, and raising signals."""
 
-from domains.activity import driver, driver_signals, engine, engine_context, engine_reports, engine_signals, genai
-from spine.contracts.ports import RunFolding, RunReporting, SignalRaising, SpanMapping
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domains.activity import (
+    driver,
+    driver_runs,
+    driver_signals,
+    engine,
+    engine_context,
+    engine_reports,
+    engine_signals,
+    genai,
+)
+from spine.contracts.errors import Unreadable
+from spine.contracts.ports import RunExporting, RunFolding, RunReporting, SignalRaising, SpanMapping
+from spine.contracts.runs import RunSummary
+from spine.contracts.statements import Read
+from spine.services.clock import to_ns
 
 
 class _RunFolding:
@@ -29,6 +46,16 @@ class _SignalRaising:
     insert_signals = staticmethod(driver_signals.insert_signals)
 
 
+class _RunExporting:
+    signals_for_runs = staticmethod(driver_signals.signals_for_runs)
+
+    @staticmethod
+    def shown_runs(run_keys: Sequence[UUID], now: datetime, stalled_after_s: int) -> Read[RunSummary | Unreadable]:
+        clock = driver_runs.RunClock(to_ns(now), stalled_after_s * 1_000_000_000)
+        placed = driver_runs.run_summaries(run_keys, clock)
+        return Read(placed.statement, placed.params, lambda row: placed.decode(row)[2])
+
+
 class ActivityBridge:
     """The door to activity."""
 
@@ -47,3 +74,7 @@ class ActivityBridge:
     def signal_raising_capability(self) -> SignalRaising:
         """What governance saw, as signals."""
         return _SignalRaising()
+
+    def run_exporting_capability(self) -> RunExporting:
+        """Runs and their signals as people see them."""
+        return _RunExporting()

@@ -1,7 +1,7 @@
 """What incidents offers to other domains: the incidents of runs, and opening them."""
 
 from domains.incidents import driver, engine
-from spine.contracts.ports import IncidentOpening, IncidentsForRun
+from spine.contracts.ports import IncidentExporting, IncidentOpening, IncidentsForRun
 
 
 class _IncidentsForRun:
@@ -19,6 +19,10 @@ class _IncidentOpening:
     restore_causes = staticmethod(driver.restore_causes)
 
 
+class _IncidentExporting:
+    incidents_by_key = staticmethod(driver.incidents_by_key)
+
+
 class IncidentsBridge:
     """The door to incidents."""
 
@@ -29,3 +33,7 @@ class IncidentsBridge:
     def incident_opening_capability(self) -> IncidentOpening:
         """Causes to incidents."""
         return _IncidentOpening()
+
+    def incident_exporting_capability(self) -> IncidentExporting:
+        """Incidents as people see them."""
+        return _IncidentExporting()
