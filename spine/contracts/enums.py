@@ -18,6 +18,7 @@ from spine.contracts.enums_proof import ExportKind as ExportKind  # noqa: PLC041
 from spine.contracts.enums_proof import IntegrityModel as IntegrityModel  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LeafKind as LeafKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import LogFaultKind as LogFaultKind  # noqa: PLC0414 - handed on
+from spine.contracts.enums_proof import PayloadState as PayloadState  # noqa: PLC0414 - handed on
 from spine.contracts.enums_proof import VerificationStatus as VerificationStatus  # noqa: PLC0414 - handed on
 from spine.contracts.enums_replay import DecisionKind as DecisionKind  # noqa: PLC0414 - handed on
 from spine.contracts.enums_replay import DivergenceKind as DivergenceKind  # noqa: PLC0414 - handed on
@@ -335,13 +336,6 @@ class SourceStatus(StrEnum):
     DEGRADED = "DEGRADED"
     UNAVAILABLE = "UNAVAILABLE"
     FORBIDDEN = "FORBIDDEN"
-
-
-class PayloadState(StrEnum):
-    """Whether a step's payload is still there."""
-
-    PRESENT = "PRESENT"
-    REDACTED = "REDACTED"
 
 
 class RefusalKind(StrEnum):

@@ -70,3 +70,10 @@ class ExportFormat(StrEnum):
     JSON = "JSON"
     HTML = "HTML"
     LOG = "LOG"
+
+
+class PayloadState(StrEnum):
+    """Whether a step's payload is still there."""
+
+    PRESENT = "PRESENT"
+    REDACTED = "REDACTED"
