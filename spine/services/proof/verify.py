@@ -1,11 +1,10 @@
 """Verification: recompute everything that a run's seals commit to from what is stored now, and name the first break.
 
-Looked at in this order: the seals themselves, the steps by their place, the heads of their traces where they were
-read, the run's fields, its evidence, and payloads where they were read. Nothing here raises for what is stored: a value
-that cannot be hashed is an edited value.
+Looked at in this order: the seals themselves, their leaves in the tenant's log, the steps by their place, the heads of
+their traces where they were read, the run's fields, its evidence, and payloads where they were read. Nothing here
+raises for what is stored: a value that cannot be hashed is an edited value.
 
-What it can't find as long as there is no log that commits to the seals outside the operator's reach: whoever may write
-to the database as its owner or superuser can, unnoticed,
+What this alone can't find: whoever may write to the database as its owner or superuser can, unnoticed by it,
 - change a run and make its chain, evidence and seals anew, for hashes have no key;
 - change a run that is still live and make its chain anew: its first seal will commit to what it finds;
 - drop a run's newest seals with what they cover, and set its row back to what an older seal holds;
@@ -14,6 +13,9 @@ to the database as its owner or superuser can, unnoticed,
 - erase payloads, or date an erasure otherwise: they read REDACTED, and the audit ledger has no entry of it;
 - change what no seal commits to: `risk_level`, `policy_violation`, `incident_count`, a trace's `created_at`, and
   every other table (incidents, signals and their feedback, rules, limits, prices, keys, the audit ledger).
+Of these the tenant's log finds what changes, hides or invents a seal or a ledger entry that a checkpoint covers:
+consistency with a checkpoint that was kept elsewhere, `verifyLog`, or what this installation keeps of its last
+signature contradicts it. Before a checkpoint leaves the operator's hands, the operator can rewrite and sign all anew.
 What was not read is not verified: payloads and trace heads that were not selected, a page's evidence beyond 500 rows.
 """
 
