@@ -11,7 +11,8 @@ from tests.resolvers.cli.processes import Server, hoc
 
 START = """mutation { startRun(input: { idempotencyKey: "%s", agentId: "clerk", originSystemId: "shop",
     actor: { kind: SERVICE } }) { run { id } userErrors { message } } }"""
-CHECKPOINT = "{ logCheckpoint { treeSize note vkey origin epoch } auditEntries { nodes { eventType } totalCount } }"
+CHECKPOINT = """{ logCheckpoint { treeSize note vkey origin epoch }
+    auditEntries { nodes { eventType inclusion { treeSize } } } }"""
 
 
 def log(server: Server, *arguments: object) -> Any:
@@ -26,12 +27,12 @@ def write(server: Server, key: str, word: str) -> None:
 
 
 def signed(server: Server, key: str) -> dict[str, Any]:
-    """The latest checkpoint, once it covers every entry of the ledger."""
+    """The latest checkpoint, once it covers the latest entry of the ledger."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         found = server.data(key, CHECKPOINT)
         checkpoint: dict[str, Any] | None = found["logCheckpoint"]
-        if checkpoint is not None and checkpoint["treeSize"] == found["auditEntries"]["totalCount"]:
+        if checkpoint is not None and found["auditEntries"]["nodes"][0]["inclusion"] is not None:
             return checkpoint
         time.sleep(0.05)
     raise AssertionError(server.stderr)
@@ -71,9 +72,9 @@ class TestARestoredBackup:
             deadline = time.monotonic() + 10
             while '"log.refused"' not in server.stderr and time.monotonic() < deadline:
                 time.sleep(0.05)
-            assert "another root was signed" in server.stderr
+            assert "hoc log continue" in server.stderr
             done = log(server, "verify")
-            assert (done.returncode, "CHECKPOINT" in done.stderr) == (1, True)
+            assert (done.returncode, "signed" in done.stderr) == (1, True)
             note = tmp_path / "kept.note"
             note.write_text(lost["note"])
             done = log(server, "continue", "--checkpoint", note, "--reason", "the disk was lost")
@@ -82,4 +83,4 @@ class TestARestoredBackup:
             found = signed(server, key)
             assert (found["epoch"], found["origin"]) == (2, f"{lost['origin']}/2")
             done = log(server, "verify")
-            assert (done.returncode, done.stdout.startswith(f"{found['treeSize']} leaves and ")) == (0, True)
+            assert (done.returncode, " leaves and " in done.stdout) == (0, True), done.stderr

@@ -94,6 +94,7 @@ MISSING = """
     WITH fact AS (
         SELECT 'SEAL' kind, run_id subject, version FROM seals WHERE tenant_id = $1
         UNION ALL SELECT 'AUDIT', id, 1 FROM audit_ledger WHERE tenant_id = $1
+        UNION ALL SELECT 'ACCESS', id, 1 FROM access_batches WHERE tenant_id = $1
     ), leaf AS (
         SELECT kind, subject, version FROM log_leaves WHERE tenant_id = $1
         UNION ALL SELECT kind, subject, version FROM log_pending WHERE tenant_id = $1
