@@ -17,11 +17,12 @@ from domains.logs.driver_inclusion import EVERY, checkpoint, checkpoint_of
 from domains.logs.tables import access_batches, exports, log_leaves
 from spine.contracts.actors import Actor
 from spine.contracts.enums import ActorKind, ExportFormat, ExportKind, LeafKind
-from spine.contracts.exports import Draft, Export, ExportRow
+from spine.contracts.exports import Draft, Export, KeptFile
 from spine.contracts.log import CheckpointRecord
 from spine.contracts.paging import MOST_COUNTED
 from spine.contracts.scalars import BigInt
 from spine.contracts.statements import InsertRows, Read, Row
+from spine.services.canonical_json import digest
 from spine.services.ids import node_id
 
 EXPORT: Final = "Export"
@@ -76,16 +77,16 @@ BATCHES: Final = (
 )
 
 
-def insert_export(export: Export, draft: Draft, content: bytes) -> InsertRows:
+def insert_export(export: Export, draft: Draft) -> InsertRows:
     """Keep an export; its file only when it holds no payloads."""
-    by = export.created_by
+    by, content = export.created_by, draft.text.encode()
     row = (
         export.key,
         export.kind,
         export.subject,
         export.format,
         export.filename,
-        bytes.fromhex(export.checksum),
+        digest(content),
         export.size_bytes,
         export.payloads,
         by.kind,
@@ -118,12 +119,12 @@ def content_bytes(export_keys: Sequence[UUID]) -> Read[int]:
     return Read(SIZES, {"export_keys": list(export_keys)}, lambda row: int(row[0]))
 
 
-def contents(export_keys: Sequence[UUID]) -> Read[ExportRow]:
+def contents(export_keys: Sequence[UUID]) -> Read[KeptFile]:
     """The files of these exports."""
     return Read(
         CONTENTS,
         {"export_keys": list(export_keys)},
-        lambda row: ExportRow(row[0], ExportKind(row[1]), tuple(row[2]), row[3]),
+        _file,
     )
 
 
@@ -140,6 +141,11 @@ def first_checkpoint_since(instant: datetime) -> Read[CheckpointRecord]:
 def batch_hashes_between(start: int, stop: int) -> Read[tuple[UUID, bytes]]:
     """The hashes of the access batches that leaves of the range are of, by the batches' keys."""
     return Read(BATCHES, {"start": start, "stop": stop}, lambda row: (row[0], row[1]))
+
+
+def _file(row: Row) -> KeptFile:
+    text = None if row[3] is None else row[3].decode()
+    return KeptFile(key=row[0], kind=ExportKind(row[1]), run_keys=tuple(row[2]), text=text)
 
 
 def _export(row: Row) -> Export:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -380,6 +381,7 @@ exports = Table(
     Column("created_by_id", Text),
     Column("created_by_name", Text),
     timestamp("created_at"),
+    CheckConstraint("NOT payloads OR content IS NULL", name="payloads"),
     Index("ix_exports_created", "tenant_id", "created_at", "id"),
     info={"append_only": True},
 )

@@ -1,7 +1,6 @@
 """Exports: files that were handed out, with their checksums."""
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
@@ -14,21 +13,16 @@ from spine.contracts import exports
 from spine.contracts.enums import ExportFormat
 
 
-def _text(row: exports.ExportRow, _info: strawberry.Info, _given: Any) -> str | None:
-    """The file, or null where it was not kept."""
-    return None if row.content is None else row.content.decode()
+@contract_type(exports.ExportFile, name="ExportFile")
+class ExportFile:
+    """What is kept of an export's file."""
 
 
 @contract_type(exports.Export, name="Export")
 class Export(Node):
     """A file that was handed out; it is never changed, and the audit ledger holds its checksum."""
 
-    content: str | None = batched(
-        "logs.export_contents",
-        key="key",
-        description="The file, byte for byte as UTF-8; null when it holds payloads, for then it was not kept.",
-        shape=_text,
-    )
+    file: ExportFile | None = batched("logs.export_files", key="key", description="The file, where it is kept.")
 
 
 @contract_input(exports.ExportRun, name="ExportRunInput")

@@ -73,13 +73,20 @@ class Exported(Struct, frozen=True):
     content: str
 
 
-class ExportRow(Struct, frozen=True, gc=False):
-    """What is kept of a file; `content` is None when it was handed out once."""
+class ExportFile(Struct, frozen=True, gc=False, kw_only=True):
+    """What is kept of a file."""
 
     key: UUID
+    text: Annotated[
+        str | None, Meta(description="The file, byte for byte as UTF-8; null when it was handed out once and not kept.")
+    ]
+
+
+class KeptFile(ExportFile, frozen=True, gc=False, kw_only=True):
+    """The same, with what says who may read it and what reading it discloses."""
+
     kind: ExportKind
     run_keys: Sequence[UUID]
-    content: bytes | None
 
 
 class ListExports(Struct, frozen=True, kw_only=True):

@@ -128,7 +128,7 @@ class TestARunsFile:
         assert len(orjson.loads(payload["content"])["run"]["proof"]["rawLogs"]) == 2
         assert payload["export"]["payloads"] is True
         again = (await ask(KEPT, {"id": payload["export"]["id"]})).data["export"]
-        assert (again["content"], again["checksum"]) == (None, payload["export"]["checksum"])
+        assert (again["file"], again["checksum"]) == ({"text": None}, payload["export"]["checksum"])
         reader = machine(
             principal,
             *(Permission.AUDIT_READ, Permission.RUNS_READ, Permission.POLICIES_READ, Permission.INCIDENTS_READ),
@@ -303,7 +303,7 @@ class TestWhatIsKept:
         payload = await taken(ask, RUN, id=run)
         kept = payload["export"]
         again = (await ask(KEPT, {"id": kept["id"]})).data["export"]
-        assert again == kept | {"content": payload["content"]}
+        assert again == kept | {"file": {"text": payload["content"]}}
         assert (kept["kind"], kept["subject"], kept["format"]) == ("RUN", run, "JSON")
         assert kept["filename"] == f"run-{key_of(run, 'Run')}.json"
         for by, global_id in ((other, kept["id"]), (None, absent(kept["id"]))):
@@ -326,8 +326,8 @@ class TestWhatIsKept:
         period = (await taken(ask, PERIOD, since=LONG_AGO, until=datetime.now(UTC).isoformat()))["export"]["id"]
         auditor = machine(principal, Permission.AUDIT_READ)
         answer = await ask(KEPT, {"id": kept}, by=auditor)
-        assert (answer.codes, answer.data["export"]["content"]) == (["FORBIDDEN"], None)
-        assert (await ask(KEPT, {"id": period}, by=auditor)).data["export"]["content"]
+        assert (answer.codes, answer.data["export"]["file"]) == (["FORBIDDEN"], None)
+        assert (await ask(KEPT, {"id": period}, by=auditor)).data["export"]["file"]["text"]
 
     async def test_costs_the_same_for_1_and_for_50(self, ask: Ask, runtime: Runtime, principal: Principal) -> None:
         for number in range(50):
@@ -336,7 +336,7 @@ class TestWhatIsKept:
             )
             (await runtime.registry.execute(exports_handler.KEEP, one, principal)).unwrap()
         for first in (1, 50):
-            answer = await ask(f"{{ exports(first: {first}) {{ nodes {{ id content }} }} }}")
+            answer = await ask(f"{{ exports(first: {first}) {{ nodes {{ id file {{ text }} }} }} }}")
             assert (answer.errors, len(answer.data["exports"]["nodes"])) == ([], first)
             assert answer.statements == 7
 
@@ -347,5 +347,5 @@ class TestWhatIsKept:
         for _ in range(2):
             (await runtime.registry.execute(exports_handler.KEEP, one, principal)).unwrap()
         monkeypatch.setattr(exports_handler, "MOST_BYTES", 100)
-        assert (await ask("{ exports(first: 1) { nodes { content } } }")).errors == []
-        assert set((await ask("{ exports { nodes { content } } }")).codes) == {"TOO_LARGE"}
+        assert (await ask("{ exports(first: 1) { nodes { file { text } } } }")).errors == []
+        assert set((await ask("{ exports { nodes { file { text } } } }")).codes) == {"TOO_LARGE"}

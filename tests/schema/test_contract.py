@@ -112,7 +112,7 @@ class TestResultFields:
 
     def test_a_field_fed_by_a_batch_is_nullable(self) -> None:
         fields = batch_fields(SCHEMA)
-        assert len(fields) == 16
+        assert len(fields) == 17
         for type_name, field in fields:
             kind = CORE.type_map[type_name]
             assert isinstance(kind, GraphQLObjectType)

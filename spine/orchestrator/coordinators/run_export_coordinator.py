@@ -112,8 +112,8 @@ async def _evidence(ctx: ReadContext, key: UUID) -> Shown:
     found = (await RunEvidenceCoordinator.run_evidence(ctx, request)).get(key)
     if not isinstance(found, RunEvidence) or None in (found.incidents, found.policies, found.limits, found.decisions):
         raise found if isinstance(found, Unavailable) else Unavailable("the run's evidence could not be read in time")
-    for name in ("incidents", "policies", "limits", "decisions"):
-        _bound(f"the number of the run's {name}", getattr(found, name).total_count, MOST_ROWS)
+    for page in (found.incidents, found.policies, found.limits, found.decisions):
+        _bound("the number of rows of one kind in the run's evidence", page.total_count if page else 0, MOST_ROWS)
     said: Shown = shown(found)
     return {name: said[name] for name in said if name not in {"runId", "computedAt"}}
 

@@ -11,7 +11,7 @@ from spine.contracts.access_log import Disclosed
 from spine.contracts.actors import Principal
 from spine.contracts.enums import AuditEntityType, ExportKind, OperationKind, Permission
 from spine.contracts.errors import Forbidden, HocError, TooLarge
-from spine.contracts.exports import Draft, Export, Exported, ExportRow, ExportsByKey, ListExports
+from spine.contracts.exports import Draft, Export, Exported, ExportFile, ExportsByKey, KeptFile, ListExports
 from spine.contracts.ledger import AuditEvent
 from spine.contracts.operations import Operation
 from spine.contracts.paging import Page
@@ -24,7 +24,7 @@ from spine.storage.keyset import Keyset, page_of
 EXPORTS = Keyset("logs.exports", (datetime, UUID))
 
 KEEP = "logs.keep_export"
-CONTENTS = "logs.export_contents"
+FILES = "logs.export_files"
 MOST_BYTES = 32 * 1_048_576
 
 NEEDED = (Permission.RUNS_READ, Permission.POLICIES_READ, Permission.INCIDENTS_READ)
@@ -61,7 +61,7 @@ async def keep_export(ctx: WriteContext, request: Draft) -> Exported:
         created_by=ctx.principal.actor,
         created_at=ctx.now,
     )
-    await ctx.session.insert(driver.insert_export(export, request, content))
+    await ctx.session.insert(driver.insert_export(export, request))
     after = {
         "checksum": export.checksum,
         "format": export.format,
@@ -89,7 +89,7 @@ async def exports_by_key(ctx: ReadContext, request: ExportsByKey) -> dict[UUID, 
     return {one.key: one for one in await ctx.session.fetch(driver.exports_by_key(request.export_keys))}
 
 
-async def export_contents(ctx: ReadContext, request: ExportsByKey) -> dict[UUID, ExportRow | HocError]:
+async def export_files(ctx: ReadContext, request: ExportsByKey) -> dict[UUID, ExportFile | HocError]:
     """The kept files; an error for one that tells of what the reader may not read, TooLarge for too many at once."""
     size = await ctx.session.fetch_one(driver.content_bytes(request.export_keys))
     if (size or 0) > MOST_BYTES:
@@ -98,14 +98,14 @@ async def export_contents(ctx: ReadContext, request: ExportsByKey) -> dict[UUID,
     return {row.key: _readable(ctx.principal, row) for row in rows}
 
 
-def _readable(principal: Principal, row: ExportRow) -> ExportRow | HocError:
+def _readable(principal: Principal, row: KeptFile) -> ExportFile | HocError:
     missing = next((one for one in NEEDED if one not in principal.permissions), None)
-    return row if row.kind is ExportKind.PERIOD or missing is None else Forbidden(CONTENTS, missing)
+    return row if row.kind is ExportKind.PERIOD or missing is None else Forbidden(FILES, missing)
 
 
-def of_contents(_request: ExportsByKey, rows: dict[UUID, ExportRow | HocError]) -> Disclosed:
+def of_files(_request: ExportsByKey, rows: dict[UUID, ExportFile | HocError]) -> Disclosed:
     """The runs that the files tell of."""
-    kept = [row for row in rows.values() if isinstance(row, ExportRow)]
+    kept = [row for row in rows.values() if isinstance(row, KeptFile)]
     return Disclosed(tuple(dict.fromkeys(key for row in kept for key in row.run_keys)))
 
 
@@ -146,16 +146,16 @@ OPERATIONS = (
         summary="Exports by key.",
     ),
     Operation(
-        name=CONTENTS,
+        name=FILES,
         kind=OperationKind.READ,
         request=ExportsByKey,
-        result=ExportRow,
-        handler=export_contents,
+        result=ExportFile,
+        handler=export_files,
         permission=Permission.AUDIT_READ,
         cross_domain_deps=(),
         cost=20,
         batch_key="export_keys",
-        discloses=of_contents,
+        discloses=of_files,
         summary="The files of exports, where they are kept.",
     ),
 )

@@ -13,6 +13,7 @@ const PARTS = [
   "Divergence",
   "EnvironmentAttribute",
   "EvidenceSource",
+  "ExportFile", // known by its export
   "FirstBreak",
   "IntegrityVerification", // a verdict of this moment
   "LogCheckpoint", // known by its treeSize
