@@ -27,6 +27,8 @@ ROOT: Final = Path(__file__).parents[1]
 TEXT: Final = (ROOT / "README.md").read_text("utf-8")
 BIN: Final = Path(sys.executable).parent
 START_SECONDS: Final = 60.0
+PROVING: Final = "Prove it to someone who doesn't trust you"
+WITNESS_PORT: Final = "8001"
 APP_URL: Final = "postgresql://hoc_app:app-password@db.example:5432/hoc"
 OWNER_URL: Final = "postgresql://hoc_owner:owner-password@db.example:5432/hoc"
 SERVERS: Final = ("make demo", "hoc serve", "hoc demo")
@@ -170,10 +172,14 @@ class TestWithTheDemo:
         assert asked == len(blocks("graphql", "A query", "Connect an agent")) == 2
 
     def test_every_command_works_and_an_sdk_with_that_environment_reports_a_run(self, demo: Shell, key: str) -> None:
-        for block in blocks("bash", "A query", "Follow what happens", "Connect an agent"):
+        proved = []
+        for block in blocks("bash", "A query", "Follow what happens", PROVING, "Connect an agent"):
             printed = demo.run(block)
             if "text/event-stream" in block:
                 assert printed.startswith('event: next\ndata: {"data":{"runUpdated":{"cursor":'), printed
+            if "hoc verify" in block:
+                proved.append(printed.split()[0])
+        assert proved == ["VERIFIED", "refused"]
         script = """if True:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.trace import TracerProvider
@@ -209,7 +215,11 @@ class TestForReal:
         shell.replace("schema/operations/", f"'{ROOT}'/schema/operations/")
         for written, role in ((APP_URL, "hoc_app"), (OWNER_URL, "hoc_owner")):
             shell.replace(written, f"'postgresql://{role}@/{name}?host={postgres.socket_dir}&port={postgres.port}'")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            shell.replace(WITNESS_PORT, str(free.getsockname()[1]))
         yield shell
+        subprocess.run(["pkill", "-f", f"witness serve .*{shell.real(WITNESS_PORT)}"], check=True)
         postgres.drop_database(name)
 
     def test_every_command_works_in_the_order_in_which_it_stands(self, shell: Shell, tmp_path: Path) -> None:
@@ -220,6 +230,8 @@ class TestForReal:
                     servers.append(shell.serve(block)[0])
                 else:
                     shell.run(block)
+            query = "{ logCheckpoint { witnesses { name } } }"
+            wait_for(lambda: "hoc-witness" in str(shell.ask(query, shell.environment["KEY"])), "the cosignature")
         finally:
             for server in servers:
                 stop(server)
@@ -257,6 +269,7 @@ class TestWhatItNames:
             "Two commands",
             "A query",
             "Follow what happens",
+            PROVING,
             "Typed clients",
             "Connect an agent",
             "Run it for real",
@@ -270,7 +283,7 @@ class TestWhatItNames:
         subprocess.run(["make", "--dry-run", "-C", str(ROOT), target], capture_output=True, check=True)
 
     def test_the_table_of_commands_is_complete(self) -> None:
-        named = set(re.findall(r"^\| `hoc ([a-z ]+)` \|", TEXT, re.MULTILINE))
+        named = set(re.findall(r"^\| `hoc ([a-z -]+)` \|", TEXT, re.MULTILINE))
         group = typer.main.get_group(app)
         assert named == {
             name if not hasattr(command, "commands") else f"{name} {inner}"
