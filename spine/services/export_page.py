@@ -17,10 +17,10 @@ p.verdict { display: inline-block; border: 2px solid currentColor; border-radius
   font-weight: 700; color: #8a4b00; }
 p.verdict.VERIFIED { color: #116329; } p.verdict.FAILED { color: #a40e26; }
 table { border-collapse: collapse; width: 100%; margin: .25rem 0 1rem; font-size: .87rem; }
-th, td { border-bottom: 1px solid #d5dae1; padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top;
-  overflow-wrap: anywhere; }
+th, td { border-bottom: 1px solid #d5dae1; padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; }
+td { overflow-wrap: break-word; } td:last-child { overflow-wrap: anywhere; }
 table.fields th { width: 14rem; font-weight: 500; color: #57606a; }
-table.rows th { border-bottom: 2px solid #8c959f; overflow-wrap: normal; }
+table.rows th { border-bottom: 2px solid #8c959f; }
 pre { background: #f6f8fa; border: 1px solid #d5dae1; border-radius: .3rem; padding: .6rem; font-size: .72rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .none { color: #57606a; }
