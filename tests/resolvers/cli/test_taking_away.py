@@ -1,5 +1,6 @@
 """From a report over HTTP to a file that verifies where there is nothing but the file and the log's key."""
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class Client:
 
     def __init__(self, server: Server) -> None:
         self._url = f"{server.url}/graphql"
-        self._headers = {"authorization": f"Bearer {server.new_key()}"}
+        self.key = server.new_key()
+        self._headers = {"authorization": f"Bearer {self.key}"}
 
     def answer(self, query: str, **variables: Any) -> Any:
         body = {"query": query, "variables": variables}
@@ -75,6 +77,34 @@ class TestARunThatIsTakenAway:
         (empty / bundle["filename"]).write_bytes(bundle["text"].replace('"gpt-4o"', '"gpt-4"', 1).encode())
         done = entered(empty, "verify", *arguments)
         assert (done.returncode, done.stderr.startswith("FAILED ")) == (1, True)
+
+    def test_is_exported_from_the_command_line(self, tmp_path: Path) -> None:
+        with Server(tmp_path / "hoc") as server:
+            client = Client(server)
+            run = client.changed(START)["run"]["id"]
+            client.changed(COMPLETE, id=run)
+            client.bundle(run)
+            vkey = self._checkpoint(client)["vkey"]
+            at = ("--url", server.url, "--key", client.key)
+            for arguments, file in (
+                (("run", run), "run.json"),
+                (("period", "--from", "2026-01-01", "--to", "2026-03-01"), "early.proof"),
+            ):
+                done = entered(tmp_path, "export", *arguments, *at, "--out", file)
+                checksum = hashlib.sha256((tmp_path / file).read_bytes()).hexdigest()
+                assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{checksum}  {file}\n")
+            for arguments, reason in (
+                (("run", run), "there already"),
+                (("incident", run), "hoc: TakeIncidentExport: "),
+            ):
+                done = entered(
+                    tmp_path, "export", *arguments, *at, "--out", "run.json" if "run" in arguments else "new"
+                )
+                assert (done.returncode, reason in done.stderr) == (1, True)
+        assert not (tmp_path / "new").exists()
+        done = entered(tmp_path, "verify", "early.proof", "--vkey", vkey)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "none missing" in done.stdout
 
     def _checkpoint(self, client: Client) -> Any:
         """The first checkpoint that there is: making the key was an entry of the ledger, so of the log."""

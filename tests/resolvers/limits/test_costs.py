@@ -47,7 +47,7 @@ class TestObjects:
             ("{ runs(first: 100000) { nodes { id } } }", RUNS + 100),
             ("{ runs(first: -1) { nodes { id } } }", RUNS),
             ("{ operations { name } }", PRICES["spine.operations"] + SHORT_LIST),
-            ('{ nodes(ids: ["a", "b", "c"]) { id } }', 6 + 3),
+            ('{ nodes(ids: ["a", "b", "c"]) { id } }', 7 + 3),
             ("{ __schema { types { name fields { name } } } }", INTROSPECTION_COST),
         ],
     )

@@ -120,11 +120,14 @@ class TestEveryWayToReadARun:
         reads = [one for one in runtime.registry.operations.values() if one.kind is OperationKind.READ]
         assert {one.name for one in reads if one.discloses is not None} == {
             "activity.run_evidence",
+            "activity.run_export",
             "activity.run_proof",
             "activity.run_proof_bundle",
             "activity.runs",
             "activity.runs_by_key",
             "activity.signals_for_runs",
+            "incidents.incident_export",
+            "logs.export_files",
             "logs.replay_material",
             "logs.replays",
             "logs.run_capture",
