@@ -228,10 +228,10 @@ class TestForReal:
             for block in blocks("bash", "Run it for real"):
                 if block.startswith(SERVERS):
                     servers.append(shell.serve(block)[0])
+                    query = "{ logCheckpoint { witnesses { name } } }"
+                    wait_for(lambda: "hoc-witness" in str(shell.ask(query, shell.environment["KEY"])), "the witness")
                 else:
                     shell.run(block)
-            query = "{ logCheckpoint { witnesses { name } } }"
-            wait_for(lambda: "hoc-witness" in str(shell.ask(query, shell.environment["KEY"])), "the cosignature")
         finally:
             for server in servers:
                 stop(server)
