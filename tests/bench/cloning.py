@@ -12,18 +12,24 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 from domains.activity.engine_signals import fingerprint
-from spine.contracts.enums import SignalType
+from spine.contracts.enums import LeafKind, SignalType
+from spine.contracts.log import PendingLeaf
 from spine.contracts.ports import RunRow
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     StepPayload,
     StepRecord,
 )
+from spine.orchestrator.leaves import LEDGER_VERSION
+from spine.services.clock import system_clock
 from spine.services.ids import uuid7
 from spine.services.proof.hashing import evidence_genesis, evidence_hash, step_hash, trace_genesis
+from spine.services.proof.leaves import ledger_entry, seal_entry
+from spine.services.proof.merkle import leaf_hash
 from spine.services.proof.seal import build_seal
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -54,6 +60,7 @@ class Clone:
         self._later_ns = (started_ns - original.run.started_ns) // NS_PER_US * NS_PER_US
         self._later = timedelta(microseconds=self._later_ns // NS_PER_US)
         self._key = uuid7()
+        self._now = system_clock()
 
     def add_to(self, rows: Rows) -> None:
         """Add every row of it, by table; values stand in the order of `copying.COLUMNS`."""
@@ -73,6 +80,7 @@ class Clone:
         for record in evidence:
             rows[EVIDENCE_TABLES[type(record)]].append((tenant_id, *structs.astuple(record)))
         rows["seals"].append((tenant_id, *structs.astuple(seal)))
+        self._queue(rows, LeafKind.SEAL, run.id, seal.version, seal_entry(seal.seal_hash, run.id, seal.version))
         self._add_consequences(rows)
 
     def _steps(self) -> list[StepRecord]:
@@ -97,6 +105,8 @@ class Clone:
             at = MOMENTS[type(record)]
             moment = {at: self._moved(getattr(record, at))}
             moved = structs.replace(record, run_key=self._key, id=uuid7(), **moment)
+            if isinstance(moved, EnvironmentRecord):
+                moved = structs.replace(moved, trace_id=self._trace_id)
             head = evidence_hash(moved, head)
             chained.append(structs.replace(moved, evidence_hash=head))
         return chained
@@ -126,10 +136,21 @@ class Clone:
             renamed[row["fingerprint"]] = name
             rows["signals"].append(self._with(row, id=uuid7(), run_id=self._key, fingerprint=name))
         for row in self._original.feedback:
-            rows["audit_ledger"].append(self._with(row, id=uuid7(), entity_id=renamed[row["entity_id"]]))
+            entry = self._named(row, id=uuid7(), entity_id=renamed[row["entity_id"]])
+            rows["audit_ledger"].append(tuple(entry.values()))
+            logged = {name: value for name, value in entry.items() if name != "tenant_id"}
+            self._queue(rows, LeafKind.AUDIT, entry["id"], LEDGER_VERSION, ledger_entry(logged))
+
+    def _queue(self, rows: Rows, kind: LeafKind, subject: UUID, version: int, entry: bytes) -> None:
+        """Let a leaf wait for its index in the tenant's log."""
+        leaf = PendingLeaf(uuid7(), kind, subject, version, leaf_hash(entry), self._now)
+        rows["log_pending"].append((self._tenant_id, *structs.astuple(leaf)))
 
     def _with(self, row: Named, **new: object) -> tuple[Any, ...]:
-        return tuple({**row, **new, "created_at": self._moved(row["created_at"])}.values())
+        return tuple(self._named(row, **new).values())
+
+    def _named(self, row: Named, **new: object) -> dict[str, Any]:
+        return {**row, **new, "created_at": self._moved(row["created_at"])}
 
     def _moved(self, moment: datetime) -> datetime:
         return moment + self._later
@@ -139,9 +160,11 @@ EVIDENCE_TABLES: Mapping[type, str] = {
     EvaluationRecord: "policy_evaluations",
     BreachRecord: "limit_breaches",
     DecisionRecord: "decisions",
+    EnvironmentRecord: "environment_evidence",
 }
 MOMENTS: Mapping[type, str] = {
     EvaluationRecord: "evaluated_at",
     BreachRecord: "breached_at",
     DecisionRecord: "decided_at",
+    EnvironmentRecord: "captured_at",
 }

@@ -17,7 +17,14 @@ from domains.incidents import tables as incidents
 from domains.logs import tables as logs
 from domains.policies import tables as policies
 from spine.contracts.ports import RunRow
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, StepPayload, StepRecord
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EnvironmentRecord,
+    EvaluationRecord,
+    StepPayload,
+    StepRecord,
+)
 from spine.services.ids import tenant_id_of
 from tests.bench.cloning import Clone, Original, Rows
 from tests.bench.fleet import GAP_NS, trace_id_of
@@ -39,10 +46,12 @@ TABLES = {
         policies.policy_evaluations,
         policies.decisions,
         controls.limit_breaches,
+        logs.environment_evidence,
         logs.seals,
         incidents.incidents,
         activity.signals,
         logs.audit_ledger,
+        logs.log_pending,
     )
 }
 COLUMNS = {name: tuple(column.name for column in table.columns) for name, table in TABLES.items()}
@@ -140,4 +149,5 @@ EVIDENCE: dict[Any, str] = {
     EvaluationRecord: "policy_evaluations",
     BreachRecord: "limit_breaches",
     DecisionRecord: "decisions",
+    EnvironmentRecord: "environment_evidence",
 }

@@ -1,7 +1,8 @@
 """Fill a database with a fleet: each tenant's newest runs by the operations that everybody uses, the others as clones.
 
-What is stored is sealed and verifies. Filling is bound by this machine's processors, so the work is split over
-processes, some hundred runs a piece; what is there already is left alone, so it can be interrupted and enlarged.
+What is stored is sealed, in its tenant's log, and verifies. Filling is bound by this machine's processors, so the work
+is split over processes, some hundred runs a piece; what is there already is left alone, so it can be interrupted and
+enlarged.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from spine.settings import Settings
 from tests.bench.copying import Piece, copy_piece
 from tests.bench.fleet import Fleet, batches
 from tests.bench.governance import LIMITS, RULES
+from tests.bench.logs import integrate_in_process, sign
 from tests.bench.place import Place
 
 SAMPLE = 100
@@ -63,6 +65,8 @@ def fill(place: Place, fleet: Fleet, report: Report, sample: int = SAMPLE) -> li
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         _heard(report, [pool.submit(_sample_in_process, place, piece, fleet.steps) for piece in whole])
         _heard(report, [pool.submit(_copy_in_process, place, piece, sampled) for piece in rest])
+        _heard(lambda _: None, [pool.submit(integrate_in_process, place, tenant) for tenant in tenants])
+    asyncio.run(_sign(place, tenants))
     asyncio.run(_analyze(place))
     return keys
 
@@ -128,6 +132,13 @@ async def _prepare(place: Place, tenants: list[str]) -> tuple[list[str], int]:
         place, "SELECT created_at FROM tenants WHERE tenant_id = $1", tenant_id_of(tenants[0])
     )
     return keys, to_ns(made)
+
+
+async def _sign(place: Place, tenants: list[str]) -> None:
+    """A checkpoint of each tenant's log, over all that it has."""
+    async with started(place) as runtime:
+        for tenant in tenants:
+            await sign(runtime, tenant)
 
 
 def _sample_in_process(place: Place, piece: Piece, steps: int) -> int:

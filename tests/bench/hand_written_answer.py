@@ -11,10 +11,11 @@ from uuid import UUID
 import orjson
 
 from spine.contracts.log import PlacedLeaf
-from spine.contracts.ports import LoggedSeal, RunRow, RunStep
+from spine.contracts.ports import RunRow, RunStep
 from spine.contracts.records import (
     BreachRecord,
     DecisionRecord,
+    EnvironmentRecord,
     EvaluationRecord,
     EvidenceRecord,
     SealRecord,
@@ -50,6 +51,7 @@ class Rows(NamedTuple):
     evaluations: Sequence[Row]
     decisions: Sequence[Row]
     breaches: Sequence[Row]
+    environments: Sequence[Row]
     steps: Sequence[Row]
     seals: Sequence[Row]
     signals: Sequence[Row]
@@ -65,8 +67,10 @@ class Below(NamedTuple):
     evaluations: Sequence[EvaluationRecord]
     decisions: Sequence[DecisionRecord]
     breaches: Sequence[BreachRecord]
+    environments: Sequence[EnvironmentRecord]
     steps: Sequence[tuple[RunStep, StepRecord | None]]
-    seals: Sequence[LoggedSeal]
+    seals: Sequence[SealRecord]
+    leaves: Sequence[PlacedLeaf | None]
 
 
 class Grouped(NamedTuple):
@@ -76,8 +80,10 @@ class Grouped(NamedTuple):
     evaluations: Mapping[UUID, list[EvaluationRecord]]
     decisions: Mapping[UUID, list[DecisionRecord]]
     breaches: Mapping[UUID, list[BreachRecord]]
+    environments: Mapping[UUID, list[EnvironmentRecord]]
     steps: Mapping[UUID, list[tuple[RunStep, StepRecord | None]]]
-    seals: Mapping[UUID, list[LoggedSeal]]
+    seals: Mapping[UUID, list[SealRecord]]
+    leaves: Mapping[UUID, list[PlacedLeaf | None]]
     signals: Mapping[UUID, list[Row]]
     feedback: Mapping[str, Json]
 
@@ -136,8 +142,10 @@ def _below(key: UUID, grouped: Grouped) -> Below:
         evaluations=grouped.evaluations[key],
         decisions=grouped.decisions[key],
         breaches=grouped.breaches[key],
+        environments=grouped.environments[key],
         steps=grouped.steps[key],
         seals=grouped.seals[key],
+        leaves=grouped.leaves[key],
     )
 
 
@@ -145,13 +153,20 @@ def _grouped(rows: Rows, now: datetime) -> Grouped:
     steps: defaultdict[UUID, list[tuple[RunStep, StepRecord | None]]] = defaultdict(list)
     for row in rows.steps:
         steps[row[0]].append((RunStep(row[0], row[1], row[2], row[3]), step_of(row[4:])))
+    seals: defaultdict[UUID, list[SealRecord]] = defaultdict(list)
+    leaves: defaultdict[UUID, list[PlacedLeaf | None]] = defaultdict(list)
+    for row in rows.seals:
+        seals[row[0]].append(made(SealRecord, row[:-2]))
+        leaves[row[0]].append(leaf_of(row[-2], row[-1]))
     return Grouped(
         incidents=_by_run(rows.incidents),
         evaluations=_records(EvaluationRecord, rows.evaluations),
         decisions=_records(DecisionRecord, rows.decisions),
         breaches=_records(BreachRecord, rows.breaches),
+        environments=_records(EnvironmentRecord, rows.environments),
         steps=steps,
-        seals=_logged_seals(rows.seals),
+        seals=seals,
+        leaves=leaves,
         signals=_by_run(rows.signals),
         feedback=feedback_of(rows.feedback, now),
     )
@@ -171,22 +186,14 @@ def _records(record: Any, rows: Iterable[Row]) -> defaultdict[UUID, list[Any]]:
     return by_run
 
 
-def _logged_seals(rows: Iterable[Row]) -> defaultdict[UUID, list[LoggedSeal]]:
-    by_run: defaultdict[UUID, list[LoggedSeal]] = defaultdict(list)
-    for row in rows:
-        by_run[row[0]].append(logged_seal(tuple(row)))
-    return by_run
-
-
-def logged_seal(columns: Sequence[Any]) -> LoggedSeal:
-    """A seal and its leaf in the log, if it has one there."""
-    leaf = None if columns[-1] is None else PlacedLeaf(columns[-2], columns[-1])
-    return LoggedSeal(made(SealRecord, columns[:-2]), leaf)
-
-
 def step_of(columns: Sequence[Any]) -> StepRecord | None:
     """A step; absent, as all its columns are, where an assignment has lost its step."""
     return None if columns[0] is None else made(StepRecord, columns)
+
+
+def leaf_of(index: int | None, content: bytes | None) -> PlacedLeaf | None:
+    """A leaf of the log; absent where the seal has none yet."""
+    return None if index is None or content is None else PlacedLeaf(index, content)
 
 
 def made(record: Any, columns: Sequence[Any]) -> Any:
@@ -295,12 +302,12 @@ def limits_of(breaches: Sequence[BreachRecord]) -> list[Json]:
 
 def stored_run(run: RunRow, below: Below) -> StoredRun:
     """What verification takes."""
-    evidence: list[EvidenceRecord] = [*below.evaluations, *below.decisions, *below.breaches]
+    evidence: list[EvidenceRecord] = [*below.evaluations, *below.decisions, *below.breaches, *below.environments]
     evidence.sort(key=attrgetter("evidence_index"))
     return StoredRun(
         run=run,
-        seals=[logged.seal for logged in below.seals],
-        leaves=[logged.leaf for logged in below.seals],
+        seals=below.seals,
+        leaves=below.leaves,
         steps=below.steps,
         evidence=None if len(evidence) > MOST_EVIDENCE else evidence,
     )

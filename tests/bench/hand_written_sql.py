@@ -3,7 +3,14 @@
 from typing import Final
 
 from spine.contracts.ports import RunRow
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepRecord
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EnvironmentRecord,
+    EvaluationRecord,
+    SealRecord,
+    StepRecord,
+)
 
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 BEGIN: Final = (
@@ -37,19 +44,18 @@ EVALUATIONS: Final = (
 )
 DECISIONS: Final = f"SELECT {columns_of(DecisionRecord)} FROM decisions {OF_RUNS} ORDER BY run_id, evidence_index"
 BREACHES: Final = f"SELECT {columns_of(BreachRecord)} FROM limit_breaches {OF_RUNS} ORDER BY run_id, evidence_index"
+ENVIRONMENTS: Final = (
+    f"SELECT {columns_of(EnvironmentRecord)} FROM environment_evidence {OF_RUNS} ORDER BY run_id, evidence_index"
+)
 STEPS: Final = (
     f"SELECT r.run_id, r.position, r.trace_id, r.step_index, s.{columns_of(StepRecord).replace(', ', ', s.')} "
     "FROM run_steps r LEFT JOIN trace_steps s USING (tenant_id, trace_id, step_index) "
     "WHERE r.tenant_id = $1 AND r.run_id = any($2::uuid[]) ORDER BY r.run_id, r.position"
 )
-SEAL_COLUMNS: Final = f"x.{columns_of(SealRecord).replace(', ', ', x.')}, l.leaf_index, l.leaf_hash"
-LOGGED_SEALS: Final = (
-    "seals x LEFT JOIN log_leaves l ON l.tenant_id = x.tenant_id AND l.kind = 'SEAL' AND l.subject = x.run_id "
-    "AND l.version = x.version"
-)
 SEALS: Final = (
-    f"SELECT {SEAL_COLUMNS} FROM {LOGGED_SEALS} "
-    "WHERE x.tenant_id = $1 AND x.run_id = any($2::uuid[]) ORDER BY x.run_id, x.version"
+    f"SELECT s.{columns_of(SealRecord).replace(', ', ', s.')}, l.leaf_index, l.leaf_hash FROM seals s "
+    "LEFT JOIN log_leaves l ON l.tenant_id = $1 AND l.kind = 'SEAL' AND l.subject = s.run_id AND l.version = s.version "
+    "WHERE s.tenant_id = $1 AND s.run_id = any($2::uuid[]) ORDER BY s.run_id, s.version"
 )
 SIGNALS: Final = (
     "SELECT run_id, id, fingerprint, type, severity, created_at FROM signals "

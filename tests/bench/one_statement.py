@@ -12,13 +12,14 @@ import orjson
 from starlette.applications import Starlette
 
 from spine.contracts.ports import RunStep
+from spine.contracts.records import SealRecord
 from tests.bench.hand_written import Connection, endpoints
 from tests.bench.hand_written_answer import (
     INCIDENTS_SHOWN,
     Below,
     Json,
     Row,
-    logged_seal,
+    leaf_of,
     made,
     page_of,
     run_node,
@@ -26,7 +27,7 @@ from tests.bench.hand_written_answer import (
     step_of,
 )
 from tests.bench.hand_written_sql import BEGIN
-from tests.bench.one_statement_sql import CHAINED, PAGE, PLACED, RUN_COLUMNS, SEAL_NAMES, STEP_COLUMNS
+from tests.bench.one_statement_sql import CHAINED, LEAF_COLUMNS, PAGE, PLACED, RUN_COLUMNS, STEP_COLUMNS
 from tests.bench.place import Place
 
 TOTAL: Final = len(RUN_COLUMNS)
@@ -55,7 +56,9 @@ def _below(key: UUID, row: Row) -> Below:
     signals = _list(next(rest), next(rest))
     placed = _rows(rest, len(PLACED))
     steps = _rows(rest, len(STEP_COLUMNS))
-    evaluations, decisions, breaches = (_records(record, rest) for _, record, _ in CHAINED)
+    seals = _records(SealRecord, rest)
+    leaves = [leaf_of(*one) for one in _rows(rest, len(LEAF_COLUMNS))]
+    evaluations, decisions, breaches, environments = (_records(record, rest) for _, record, _ in CHAINED)
     return Below(
         incidents=incidents,
         incidents_cut=total > INCIDENTS_SHOWN,
@@ -63,8 +66,10 @@ def _below(key: UUID, row: Row) -> Below:
         evaluations=evaluations,
         decisions=decisions,
         breaches=breaches,
+        environments=environments,
         steps=[(RunStep(key, *at), step_of(columns)) for at, columns in zip(placed, steps, strict=True)],
-        seals=[logged_seal(columns) for columns in _rows(rest, len(SEAL_NAMES))],
+        seals=seals,
+        leaves=leaves,
     )
 
 

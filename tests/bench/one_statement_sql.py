@@ -8,17 +8,27 @@ from collections.abc import Sequence
 from typing import Final
 
 from spine.contracts.ports import RunRow
-from spine.contracts.records import BreachRecord, DecisionRecord, EvaluationRecord, SealRecord, StepRecord
+from spine.contracts.records import (
+    BreachRecord,
+    DecisionRecord,
+    EnvironmentRecord,
+    EvaluationRecord,
+    SealRecord,
+    StepRecord,
+)
 from tests.bench.hand_written_answer import INCIDENTS_SHOWN, SIGNALS_SHOWN
-from tests.bench.hand_written_sql import COUNT, LOGGED_SEALS, SEAL_COLUMNS, columns_of
+from tests.bench.hand_written_sql import COUNT, columns_of
 
 RUN_COLUMNS: Final = columns_of(RunRow).split(", ")
 PLACE_COLUMNS: Final = ("position", "trace_id", "step_index")
 STEP_COLUMNS: Final = columns_of(StepRecord).split(", ")
+SEAL_COLUMNS: Final = columns_of(SealRecord).split(", ")
+LEAF_COLUMNS: Final = ("leaf_index", "leaf_hash")
 CHAINED: Final = (
     ("policy_evaluations", EvaluationRecord, "evidence_index"),
     ("decisions", DecisionRecord, "evidence_index"),
     ("limit_breaches", BreachRecord, "evidence_index"),
+    ("environment_evidence", EnvironmentRecord, "evidence_index"),
 )
 """Tables whose rows of a run come as arrays, by what they are ordered."""
 
@@ -92,6 +102,14 @@ STEPS: Final = _arrays(
     "WHERE r.tenant_id = $1 AND r.run_id = page.id ORDER BY r.position",
 )
 
+SEALS: Final = _arrays(
+    [*SEAL_COLUMNS, *LEAF_COLUMNS],
+    f"SELECT {', '.join(f's.{name}' for name in SEAL_COLUMNS)}, {', '.join(f'l.{name}' for name in LEAF_COLUMNS)} "
+    "FROM seals AS s LEFT JOIN log_leaves AS l "
+    "ON l.tenant_id = $1 AND l.kind = 'SEAL' AND l.subject = page.id AND l.version = s.version "
+    "WHERE s.tenant_id = $1 AND s.run_id = page.id ORDER BY s.version",
+)
+
 
 def _chained(table: str, record: type, order: str) -> str:
     columns = columns_of(record)
@@ -99,25 +117,19 @@ def _chained(table: str, record: type, order: str) -> str:
     return f"CROSS JOIN LATERAL {_arrays(columns.split(', '), rows)} AS {table}"
 
 
-SEAL_NAMES: Final = [*columns_of(SealRecord).split(", "), "leaf_index", "leaf_hash"]
-SEALS: Final = _arrays(
-    SEAL_NAMES,
-    f"SELECT {SEAL_COLUMNS} FROM {LOGGED_SEALS} WHERE x.tenant_id = $1 AND x.run_id = page.id ORDER BY x.version",
-)
-
 PAGE: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT {columns_of(RunRow)} FROM runs
     WHERE tenant_id = $1 AND NOT withdrawn ORDER BY started_ns DESC, id DESC LIMIT $2
 )
-SELECT page.*, counted.total, incidents.*, signals.*, steps.*,
-    {", ".join(f"{table}.*" for table, _, _ in CHAINED)}, seals.*
+SELECT page.*, counted.total, incidents.*, signals.*, steps.*, seals.*,
+    {", ".join(f"{table}.*" for table, _, _ in CHAINED)}
 FROM page
 CROSS JOIN ({COUNT}) AS counted (total)
 CROSS JOIN LATERAL {INCIDENTS} AS incidents
 CROSS JOIN LATERAL {SIGNALS} AS signals
 CROSS JOIN LATERAL {STEPS} AS steps
-{" ".join(_chained(*one) for one in CHAINED)}
 CROSS JOIN LATERAL {SEALS} AS seals
+{" ".join(_chained(*one) for one in CHAINED)}
 ORDER BY page.started_ns DESC, page.id DESC
 """

@@ -26,7 +26,6 @@ from tests.bench.ordinary_types import PageInfo, Run, RunConnection, RunEdge, Ru
 from tests.bench.place import Place
 
 FEEDBACK = orm.LedgerEntry.entity_type == "SIGNAL"
-OF_SEALS = orm.Leaf.kind == "SEAL"
 
 
 @strawberry.type
@@ -90,8 +89,8 @@ class Server(GraphQL[Any, Any]):
             "evaluations": DataLoader(tenant.below(orm.Evaluation, "run_id", orm.Evaluation.evidence_index)),
             "decisions": DataLoader(tenant.below(orm.Decision, "run_id", orm.Decision.evidence_index)),
             "breaches": DataLoader(tenant.below(orm.Breach, "run_id", orm.Breach.evidence_index)),
-            "leaves": DataLoader(tenant.below(orm.Leaf, "subject", orm.Leaf.version, of=OF_SEALS)),
-            "seals": DataLoader(tenant.below(orm.Seal, "run_id", orm.Seal.version)),
+            "environments": DataLoader(tenant.below(orm.Environment, "run_id", orm.Environment.evidence_index)),
+            "seals": DataLoader(tenant.seals),
             "steps": DataLoader(tenant.steps),
         }
 

@@ -37,8 +37,9 @@ Decision = _entity(policies.decisions)
 Breach = _entity(controls.limit_breaches)
 RunStep = _entity(logs.run_steps)
 TraceStep = _entity(logs.trace_steps)
+Environment = _entity(logs.environment_evidence)
 Seal = _entity(logs.seals)
-Leaf = _entity(logs.log_leaves)
+LogLeaf = _entity(logs.log_leaves)
 LedgerEntry = _entity(logs.audit_ledger)
 
 
@@ -81,6 +82,22 @@ class Tenant:
             .order_by(RunStep.run_id, RunStep.position)
         )
         return _below(keys, [(place.run_id, (place, step)) for place, step in await self.rows(wanted)])
+
+    async def seals(self, keys: Sequence[UUID]) -> list[list[Entity]]:
+        """The seals of each run, with their leaves in the log."""
+        wanted = (
+            select(Seal, LogLeaf)
+            .outerjoin(
+                LogLeaf,
+                (LogLeaf.tenant_id == Seal.tenant_id)
+                & (LogLeaf.kind == "SEAL")
+                & (LogLeaf.subject == Seal.run_id)
+                & (LogLeaf.version == Seal.version),
+            )
+            .where(Seal.tenant_id == self.tenant_id, Seal.run_id.in_(keys))
+            .order_by(Seal.run_id, Seal.version)
+        )
+        return _below(keys, [(seal.run_id, (seal, leaf)) for seal, leaf in await self.rows(wanted)])
 
 
 def _below(keys: Sequence[Any], found: Sequence[tuple[Any, Entity]]) -> list[list[Entity]]:

@@ -175,14 +175,14 @@ class Proof:
             *_records(records.EvaluationRecord, await load["evaluations"].load(key)),
             *_records(records.DecisionRecord, await load["decisions"].load(key)),
             *_records(records.BreachRecord, await load["breaches"].load(key)),
+            *_records(records.EnvironmentRecord, await load["environments"].load(key)),
         ]
         evidence.sort(key=lambda one: one.evidence_index)
-        leaves = {leaf.version: PlacedLeaf(leaf.leaf_index, leaf.leaf_hash) for leaf in await load["leaves"].load(key)}
-        seals = _records(records.SealRecord, await load["seals"].load(key))
+        sealed = await load["seals"].load(key)
         stored = StoredRun(
             run=_record(ports.RunRow, self.run),
-            seals=seals,
-            leaves=[leaves.get(seal.version) for seal in seals],
+            seals=_records(records.SealRecord, [seal for seal, _ in sealed]),
+            leaves=[None if leaf is None else _record(PlacedLeaf, leaf) for _, leaf in sealed],
             steps=[_placed(*one) for one in await load["steps"].load(key)],
             evidence=evidence,
         )
