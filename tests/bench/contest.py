@@ -27,6 +27,14 @@ class Bout(Struct, frozen=True):
     requests: Requests
 
 
+class Pace(Struct, frozen=True):
+    """So many rounds of bursts of so many seconds, after each of which a server settles for `settling` seconds."""
+
+    rounds: int
+    seconds: float
+    settling: float
+
+
 class Figures(Struct, frozen=True):
     """One server in one bout: the median over the rounds of each figure."""
 
@@ -61,20 +69,19 @@ MEASURES: Mapping[str, Callable[[Burst], float]] = {
 }
 
 
-async def contest(
-    servers: Sequence[Server], bouts: Sequence[Bout], rounds: int, seconds: float, report: Report
-) -> list[Outcome]:
+async def contest(servers: Sequence[Server], bouts: Sequence[Bout], pace: Pace, report: Report) -> list[Outcome]:
     """Every bout in every round, the servers in another order each time."""
+    seconds, rounds = pace.seconds, pace.rounds
     for server in servers:
         for bout in bouts:
-            await burst(server, bout.requests[server.name], bout.concurrency, min(WARM_SECONDS, seconds))
+            await burst(server, bout.requests[server.name], bout.concurrency, min(WARM_SECONDS, seconds), pace.settling)
     bursts: dict[tuple[str, str], list[Burst]] = {}
     chance = random.Random(rounds)  # noqa: S311 - an order, not a secret
     for number in range(rounds):
         for bout in bouts:
             for server in chance.sample(servers, len(servers)):
                 report(f"round {number + 1} of {rounds}: {server.name}, {bout.title}")
-                done = await burst(server, bout.requests[server.name], bout.concurrency, seconds)
+                done = await burst(server, bout.requests[server.name], bout.concurrency, seconds, pace.settling)
                 bursts.setdefault((bout.title, server.name), []).append(done)
     names = [server.name for server in servers]
     return [_outcome(bout.title, {name: bursts[bout.title, name] for name in names}) for bout in bouts]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+REPEATED = 3
+
 
 class Counts(Struct):
     """Round trips, and the statements in them: several may share a round trip (`BEGIN;SET ...`)."""
@@ -24,7 +26,10 @@ class Counts(Struct):
 
 
 async def count(name: str, place: Place, key: str, first: int) -> Counts:
-    """The counts of one request of a server that has answered it before (key and plans are known)."""
+    """The counts of one request of a server that has answered it before (key and plans are known).
+
+    The least of some: what a server does beside its requests falls into one or the other.
+    """
     counts = Counts()
 
     def counted(query: Any) -> None:
@@ -46,7 +51,9 @@ async def count(name: str, place: Place, key: str, first: int) -> Counts:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench", headers=headers) as client,
     ):
-        for _ in range(2):
+        counted_once: list[Counts] = []
+        for _ in range(1 + REPEATED):
             counts.statements = counts.round_trips = 0
             (await client.post("/graphql", content=body)).raise_for_status()
-    return counts
+            counted_once.append(structs.replace(counts))
+    return min(counted_once[1:], key=lambda one: one.round_trips)

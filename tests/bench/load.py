@@ -13,12 +13,19 @@ from msgspec import Struct
 from tests.bench.serving import Server
 
 MOST_REQUESTS = 20_000
+LOOK_S = 0.1
+QUIET = 0.05
+"""A server that is on its processor for less than this share of the time does nothing but look."""
+MOST_LOOKS = 50
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 
 
 class Burst(Struct, frozen=True):
-    """What one burst measured: latencies in seconds, the burst's length, processor seconds of the server."""
+    """What one burst measured: latencies in seconds, the burst's length, processor seconds of the server.
+
+    These go on until the server has settled: what it does for a request after its answer belongs to the request.
+    """
 
     latencies: list[float]
     seconds: float
@@ -47,8 +54,13 @@ def post(path: str, key: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def burst(server: Server, requests: Sequence[bytes], concurrency: int, seconds: float) -> Burst:
-    """Send the requests in turn over `concurrency` connections until the time is over, each connection at least one."""
+async def burst(
+    server: Server, requests: Sequence[bytes], concurrency: int, seconds: float, settling: float = 0.0
+) -> Burst:
+    """Send the requests in turn over `concurrency` connections until the time is over, each connection at least one.
+
+    Then wait for `settling` seconds at least, until the server is quiet, so that it disturbs no other.
+    """
     latencies: list[float] = []
     cpu_before = cpu_seconds(server.pid)
     began = time.perf_counter()
@@ -69,7 +81,18 @@ async def burst(server: Server, requests: Sequence[bytes], concurrency: int, sec
 
     await asyncio.gather(*(one_connection(place) for place in range(concurrency)))
     took = time.perf_counter() - began
+    if settling:
+        await _settled(server, settling)
     return Burst(latencies, took, cpu_seconds(server.pid) - cpu_before)
+
+
+async def _settled(server: Server, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    for _ in range(MOST_LOOKS):
+        before = cpu_seconds(server.pid)
+        await asyncio.sleep(LOOK_S)
+        if cpu_seconds(server.pid) - before < QUIET * LOOK_S:
+            break
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:

@@ -13,7 +13,6 @@ from msgspec import Struct
 from tests.spine.services.proof.bundles import make_bundle
 
 STEPS = 200
-REPEATED = 11
 ENTRY = "from resolvers.cli.entry import main; main()"
 NOTHING = ("-c", "pass")
 WAYS = {
@@ -33,7 +32,7 @@ class Offline(Struct, frozen=True):
     cpu_ms: float
 
 
-def offline(repeated: int = REPEATED) -> list[Offline]:
+def offline(repeated: int) -> list[Offline]:
     """Each way in turn, again and again; RuntimeError when the bundle does not verify."""
     made = make_bundle(steps=STEPS, late=0, evidence=40)
     with tempfile.TemporaryDirectory() as directory:

@@ -58,9 +58,11 @@ def notes(plan: Plan, results: Results, stored: tuple[int, int]) -> list[str]:
         *_slopes(results),
         *_verified(results),
         *_offline(results),
+        *_appended(results),
         *_ingested(results),
         *_remembered(results),
-        "CPU is the server process's alone; servers share one processor, the client has the other, PostgreSQL both.",
+        "CPU is the server process's alone, with what it does after its answers (ours: access log and its leaves).",
+        "The servers share one processor, the client has the other, PostgreSQL both.",
         f"{os.cpu_count()} x {_processor()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}.",
     ]
 
@@ -85,6 +87,16 @@ def _offline(results: Results) -> Iterator[str]:
         yield (
             f"A bundle of {found.steps} steps, {found.way}: {found.median_ms:.0f} ms with start-up, at least "
             f"{found.least_ms:.0f} ms, {found.cpu_ms:.0f} ms of CPU."
+        )
+
+
+def _appended(results: Results) -> Iterator[str]:
+    found = results.appended
+    if found is not None:
+        yield (
+            f"Log: {found.leaves} waiting leaves appended and signed in {found.seconds:.2f} s, "
+            f"{found.leaves_per_second:.0f} leaves/s; {found.nodes_per_leaf:.3f} node writes a leaf, "
+            f"{found.checkpoints} checkpoints."
         )
 
 

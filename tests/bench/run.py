@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import uvloop
 from msgspec import Struct
 
+from tests.bench.appending import Appended, appending
 from tests.bench.console import Compared, check_equal, page_requests, run_requests
-from tests.bench.contest import Bout, Outcome, Report, contest
+from tests.bench.contest import Bout, Outcome, Pace, Report, contest
 from tests.bench.counting import Counts, count
 from tests.bench.fleet import Fleet
 from tests.bench.ingest import Ingested, ingest
@@ -17,17 +18,18 @@ from tests.bench.place import Place, pinned
 from tests.bench.serving import BY_HAND, CLIENT_CORE, ONE_STATEMENT, ORDINARY, OURS, Server, serving
 from tests.bench.verification import Verification, verification
 
-CONSOLE, SINGLE, GROWTH, VERIFY, OFFLINE, INGEST, MEMORY, BESIDE = PARTS = (
+CONSOLE, SINGLE, GROWTH, VERIFY, BUNDLE, APPEND, INGEST, MEMORY, BESIDE = PARTS = (
     "console",
     "single",
     "growth",
     "verify",
-    "offline",
+    "bundle",
+    "append",
     "ingest",
     "memory",
     "beside",
 )
-USUAL_PARTS = (CONSOLE, SINGLE, GROWTH, VERIFY, OFFLINE, INGEST)
+USUAL_PARTS = (CONSOLE, SINGLE, GROWTH, VERIFY, BUNDLE, APPEND, INGEST)
 SIZES = (1, 10, 50, 100)
 SINGLE_AT_ONCE = (1, 8)
 EXPORTERS = (1, 4)
@@ -35,16 +37,22 @@ COUNTED = (OURS, BY_HAND, ONE_STATEMENT)
 
 
 class Plan(Struct, frozen=True):
-    """What is measured: `seconds` is the length of each burst, `requests` how many memory is watched over."""
+    """What is measured: `seconds` is the length of each burst, `requests` how many memory is watched over.
+
+    After a burst a server has `settling` seconds for what it does after its answers: a second takes the access log.
+    """
 
     fleet: Fleet
     parts: tuple[str, ...] = USUAL_PARTS
     rounds: int = 10
     seconds: float = 0.5
+    settling: float = 1.0
     concurrency: tuple[int, ...] = (1, 8)
     first: int = 50
     ingest_seconds: float = 10.0
     requests: int = 100_000
+    bundles: int = 20
+    leaves: int = 10_000
 
 
 class Results(Struct, frozen=True):
@@ -55,6 +63,7 @@ class Results(Struct, frozen=True):
     contests: Mapping[str, Sequence[Outcome]]
     verification: Verification | None = None
     offline: Sequence[Offline] = ()
+    appended: Appended | None = None
     ingested: Sequence[Ingested] = ()
     memory: Memory | None = None
 
@@ -118,7 +127,8 @@ class Benchmark:
             counts={name: await count(name, place, self._keys[0], plan.first) for name in COUNTED},
             contests=contests,
             verification=await verification(place, "bench-0", plan.first) if VERIFY in parts else None,
-            offline=offline() if OFFLINE in parts else (),
+            offline=offline(plan.bundles) if BUNDLE in parts else (),
+            appended=await appending(place, plan.leaves) if APPEND in parts else None,
             ingested=[await self._ingest(number) for number in EXPORTERS if INGEST in parts],
             memory=await memory(ours, place, self._keys[0], plan.requests, self._report) if MEMORY in parts else None,
         )
@@ -160,7 +170,8 @@ class Benchmark:
         return await self._contest([server, ours], bouts)
 
     async def _contest(self, servers: Sequence[Server], bouts: Sequence[Bout]) -> Sequence[Outcome]:
-        return await contest(servers, bouts, self._plan.rounds, self._plan.seconds, self._report)
+        pace = Pace(self._plan.rounds, self._plan.seconds, self._plan.settling)
+        return await contest(servers, bouts, pace, self._report)
 
     async def _ingest(self, exporters: int) -> Ingested:
         self._report(f"ingest by {exporters}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import asyncpg
 import msgspec
 import pytest
 from msgspec import structs
@@ -27,7 +28,24 @@ from tests.bench.run import PARTS, Filled, Plan, Results, measure
 
 FLEET = Fleet(runs=120, tenants=2)
 SAMPLE = 20
-PLAN = Plan(FLEET, parts=PARTS, rounds=1, seconds=0.05, concurrency=(1, 2), first=50, ingest_seconds=0.2, requests=100)
+PLAN = Plan(
+    FLEET,
+    parts=PARTS,
+    rounds=1,
+    seconds=0.05,
+    settling=0.0,
+    concurrency=(1, 2),
+    ingest_seconds=0.2,
+    requests=100,
+    bundles=1,
+    leaves=1500,
+)
+
+UNLOGGED = """SELECT
+    (SELECT count(*) FROM log_pending) AS waiting,
+    (SELECT count(*) FROM log_heads WHERE signed_size < tree_size) AS unsigned,
+    (SELECT count(*) FROM seals) + (SELECT count(*) FROM audit_ledger)
+        - (SELECT count(*) FROM log_leaves) AS unlogged"""
 
 
 @pytest.fixture
@@ -56,7 +74,7 @@ class TestBench:
         there = asyncio.run(stored(place))
         printed = io.StringIO()
         Console(file=printed, width=120).print(*tables(PLAN, results), *notes(PLAN, results, there))
-        for said in ("ours / ordinary ORM", "spans/s", "mixed requests", "us of CPU for each further run"):
+        for said in ("ours / ordinary ORM", "spans/s", "mixed requests", "us of CPU for each further run", "leaves/s"):
             assert said in printed.getvalue()
         written = msgspec.json.decode(as_json(PLAN, results, there))
         assert written["results"]["contests"]["console"][0]["ratios"].keys() == {
@@ -76,6 +94,7 @@ class TestFilling:
 
         assert sum(heard) == 98
         assert asyncio.run(stored(place))[0] == 100  # two of them live
+        assert asyncio.run(_logged(place)) == {"waiting": 0, "unsigned": 0, "unlogged": 0}
         plan = Plan(Fleet(98, 1), parts=(), first=100)
         assert measure(plan, Filled(place, keys), lambda _: None).compared.verdicts == {
             "VERIFIED": 98,
@@ -120,6 +139,16 @@ class TestChart:
         assert "one &amp; only" in drawn
 
 
+async def _logged(place: Place) -> dict[str, int]:
+    """Leaves that wait, logs that are not signed as they are, seals and ledger entries without a leaf."""
+    connection = await asyncpg.connect(**place.superuser)
+    try:
+        found = await connection.fetchrow(UNLOGGED)
+    finally:
+        await connection.close()
+    return dict(found)
+
+
 def _all_figures(results: Results) -> Iterator[tuple[float, ...]]:
     outcomes: list[Outcome] = [outcome for held in results.contests.values() for outcome in held]
     for outcome in outcomes:
@@ -128,5 +157,8 @@ def _all_figures(results: Results) -> Iterator[tuple[float, ...]]:
     yield from (structs.astuple(one) for one in (*results.counts.values(), *results.ingested))
     assert results.verification is not None
     assert results.memory is not None
+    assert results.appended is not None
+    yield from (structs.astuple(one)[1:] for one in results.offline)
+    yield structs.astuple(results.appended)
     yield structs.astuple(results.verification)
     yield (*results.memory.mib, results.memory.ratio)
