@@ -34,16 +34,16 @@ BEGIN_HEAD = (
 )
 LOCK_HEAD = f"SELECT {', '.join(LogHead.__struct_fields__)} FROM log_heads WHERE tenant_id = $1 FOR UPDATE"
 TAKE = (
-    "DELETE FROM log_pending WHERE tenant_id = $1 AND id IN ("
-    "SELECT id FROM log_pending WHERE tenant_id = $1 ORDER BY id LIMIT $2) "
+    "DELETE FROM log_pending WHERE tenant_id = $1 AND id = any(array("
+    "SELECT id FROM log_pending WHERE tenant_id = $1 ORDER BY id LIMIT $2)) "
     f"RETURNING {', '.join(PENDING_COLUMNS)}"
 )
 MOVE_HEAD = "UPDATE log_heads SET tree_size = $2, peaks = $3 WHERE tenant_id = $1"
 
 
-def integrate_in_process(place: Place, tenant: str, at_once: int = AT_ONCE) -> int:
+def integrate_in_process(place: Place, tenant: str) -> int:
     """Give all waiting leaves of a tenant their indices; answers how many there were."""
-    return asyncio.run(_integrate(place, tenant_id_of(tenant), at_once))
+    return asyncio.run(_integrate(place, tenant_id_of(tenant)))
 
 
 async def sign(runtime: Runtime, tenant: str) -> None:
@@ -54,7 +54,7 @@ async def sign(runtime: Runtime, tenant: str) -> None:
         raise RuntimeError(f"the log of {tenant} is not signed: {signing.refusal or 'another process holds it'}")
 
 
-async def _integrate(place: Place, tenant_id: UUID, at_once: int) -> int:
+async def _integrate(place: Place, tenant_id: UUID) -> int:
     connection = await asyncpg.connect(**place.superuser)
     total = 0
     try:
@@ -62,20 +62,20 @@ async def _integrate(place: Place, tenant_id: UUID, at_once: int) -> int:
         await connection.execute(BEGIN_HEAD, tenant_id)
         while True:
             async with connection.transaction():
-                integrated = await _step(connection, tenant_id, at_once)
+                integrated = await _step(connection, tenant_id)
             total += integrated
-            if integrated < at_once:
+            if integrated < AT_ONCE:
                 return total
     finally:
         await connection.close()
 
 
-async def _step(connection: Connection, tenant_id: UUID, at_once: int) -> int:
+async def _step(connection: Connection, tenant_id: UUID) -> int:
     """The oldest waiting leaves, in one transaction."""
     locked = await connection.fetchrow(LOCK_HEAD, tenant_id)
     if locked is None:
         raise RuntimeError("the head of the log has gone")
-    pending = [_pending(row) for row in await connection.fetch(TAKE, tenant_id, at_once)]
+    pending = [_pending(row) for row in await connection.fetch(TAKE, tenant_id, AT_ONCE)]
     growth = grown(LogHead(*locked), pending, system_clock())
     leaves = [(tenant_id, *astuple(leaf)) for leaf in growth.leaves]
     nodes = [(tenant_id, level, index, content) for (level, index), content in growth.nodes]
