@@ -39,14 +39,14 @@ COUNTED = (OURS, BY_HAND, ONE_STATEMENT)
 class Plan(Struct, frozen=True):
     """What is measured: `seconds` is the length of each burst, `requests` how many memory is watched over.
 
-    After a burst a server has `settling` seconds for what it does after its answers: a second takes the access log.
+    After a burst a server has `settling` seconds for what it does after its answers: the access log, and its leaves.
     """
 
     fleet: Fleet
     parts: tuple[str, ...] = USUAL_PARTS
     rounds: int = 10
     seconds: float = 0.5
-    settling: float = 1.0
+    settling: float = 1.5
     concurrency: tuple[int, ...] = (1, 8)
     first: int = 50
     ingest_seconds: float = 10.0
