@@ -41,6 +41,7 @@ class Figures(Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     per_second: float
+    answering_ms: float
     cpu_ms: float
     requests: int
 
@@ -65,6 +66,7 @@ MEASURES: Mapping[str, Callable[[Burst], float]] = {
     "p50_ms": lambda one: one.quantile_ms(0.5),
     "p99_ms": lambda one: one.quantile_ms(0.99),
     "per_second": Burst.per_second,
+    "answering_ms": Burst.answering_ms,
     "cpu_ms": Burst.cpu_ms,
 }
 

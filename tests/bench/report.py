@@ -12,8 +12,8 @@ from tests.bench.chart import chart
 from tests.bench.contest import Figures, Outcome, Ratio
 from tests.bench.run import BESIDE, CONSOLE, GROWTH, SINGLE, SIZES, Plan, Results
 
-COLUMNS = ("p50 ms", "p99 ms", "requests/s", "CPU ms")
-MEASURED = ("p50_ms", "p99_ms", "per_second", "cpu_ms")
+COLUMNS = ("p50 ms", "p99 ms", "requests/s", "CPU ms", "settled")
+MEASURED = ("p50_ms", "p99_ms", "per_second", "answering_ms", "cpu_ms")
 TITLES = {
     CONSOLE: "console query, first: {first}",
     SINGLE: "one run with evidence and proof",
@@ -61,7 +61,8 @@ def notes(plan: Plan, results: Results, stored: tuple[int, int]) -> list[str]:
         *_appended(results),
         *_ingested(results),
         *_remembered(results),
-        "CPU is the server process's alone, with what it does after its answers (ours: access log and its leaves).",
+        "CPU is the server process's alone: until its last answer, and until it has settled, with what it does after its",
+        "answers (ours: the access log and its leaves, once a second and tenant, hence dear in short bursts).",
         "The servers share one processor, the client has the other, PostgreSQL both.",
         f"{os.cpu_count()} x {_processor()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}.",
     ]
