@@ -61,8 +61,8 @@ def notes(plan: Plan, results: Results, stored: tuple[int, int]) -> list[str]:
         *_appended(results),
         *_ingested(results),
         *_remembered(results),
-        "CPU is the server process's alone: until its last answer, and until it has settled, with what it does after its",
-        "answers (ours: the access log and its leaves, once a second and tenant, hence dear in short bursts).",
+        "CPU is the server process's alone for one request: until the last answer, and until the server has settled.",
+        "What comes after answers (ours: the access log and its leaves) is dearest in short bursts of many tenants.",
         "The servers share one processor, the client has the other, PostgreSQL both.",
         f"{os.cpu_count()} x {_processor()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}.",
     ]
@@ -136,11 +136,11 @@ def growth_chart(results: Results) -> str:
 
 
 def _growth(results: Results) -> dict[str, list[tuple[float, float]]]:
-    """By server: the page's size and its CPU in ms."""
+    """By server: the page's size and its CPU in ms, until the last answer."""
     outcomes = results.contests.get(GROWTH, ())
     names = outcomes[0].figures if outcomes else ()
     return {
-        name: [(size, outcome.figures[name].cpu_ms) for size, outcome in zip(SIZES, outcomes, strict=True)]
+        name: [(size, outcome.figures[name].answering_ms) for size, outcome in zip(SIZES, outcomes, strict=True)]
         for name in names
     }
 
