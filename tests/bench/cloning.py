@@ -24,11 +24,10 @@ from spine.contracts.records import (
     StepPayload,
     StepRecord,
 )
-from spine.orchestrator.leaves import LEDGER_VERSION
 from spine.services.clock import system_clock
 from spine.services.ids import uuid7
 from spine.services.proof.hashing import evidence_genesis, evidence_hash, step_hash, trace_genesis
-from spine.services.proof.leaves import ledger_entry, seal_entry
+from spine.services.proof.leaves import LEDGER_VERSION, ledger_entry, seal_entry
 from spine.services.proof.merkle import leaf_hash
 from spine.services.proof.seal import build_seal
 
