@@ -129,6 +129,11 @@ def stop(server: "subprocess.Popen[str]") -> None:
     server.wait(30)
 
 
+def is_witnessed(shell: Shell) -> bool:
+    """Whether the witness has cosigned the newest checkpoint."""
+    return "hoc-witness" in str(shell.ask("{ logCheckpoint { witnesses { name } } }", shell.environment["KEY"]))
+
+
 def blocks(language: str, *titles: str) -> list[str]:
     """The blocks of that language in these chapters."""
     return [text for title in titles for found, text in SECTIONS[title] if found == language]
@@ -228,8 +233,7 @@ class TestForReal:
             for block in blocks("bash", "Run it for real"):
                 if block.startswith(SERVERS):
                     servers.append(shell.serve(block)[0])
-                    query = "{ logCheckpoint { witnesses { name } } }"
-                    wait_for(lambda: "hoc-witness" in str(shell.ask(query, shell.environment["KEY"])), "the witness")
+                    wait_for(lambda: is_witnessed(shell), "the witness")
                 else:
                     shell.run(block)
         finally:

@@ -189,7 +189,9 @@ def forget_ticket(client: Client) -> None:
     """A customer asked to be forgotten: what the run's spans carried is erased, its proof stays."""
     found = client.query("console", "Console", first=1, filter={"text": FORGOTTEN})["runs"]["edges"]
     for edge in found:
-        client.mutate("run", "RedactRun", {"id": edge["node"]["id"], "reason": "the customer asked to be forgotten"})
+        client.mutate(
+            "report_run", "RedactRun", {"id": edge["node"]["id"], "reason": "the customer asked to be forgotten"}
+        )
 
 
 def _named(client: Client, listing: str) -> dict[str, dict[str, Any]]:

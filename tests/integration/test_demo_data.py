@@ -19,8 +19,13 @@ LISTS = (
     "signals",
     "trustedDocuments",
     "accessRecords",
+    "exports",
+    "logCheckpoints",
+    "replays",
 )
 NODES = ("Run", "Signal", "Incident", "PolicyRule", "Limit")
+
+MISMATCH = ("actual", "expected", "id", "index", "isStep", "kind", "reason", "subjectName")
 
 CONSTANT = {
     "ActivityEvidence.missing": "every model call of the demo tells its tokens; the capture tests see others",
@@ -29,8 +34,27 @@ CONSTANT = {
     "CaptureFailure.reason": "as evidenceClass",
     "CaptureFailure.resolution": "as evidenceClass",
     "IntegrityVerification.firstBreak": "nothing in the demo is tampered with; the tampering tests see every kind",
+    "CheckpointTimestamp.at": "as LogCheckpoint.timestamp",
+    "CheckpointTimestamp.token": "as LogCheckpoint.timestamp",
+    "CheckpointWitness.at": "as LogCheckpoint.witnesses",
+    "CheckpointWitness.name": "as LogCheckpoint.witnesses",
+    "CheckpointWitness.vkey": "as LogCheckpoint.witnesses",
+    "Divergence.actual": "as Replay.firstDivergence",
+    "Divergence.expected": "as Replay.firstDivergence",
+    "Divergence.index": "as Replay.firstDivergence",
+    "Divergence.isStep": "as Replay.firstDivergence",
+    "Divergence.kind": "as Replay.firstDivergence",
     "FirstBreak.kind": "as firstBreak",
     "FirstBreak.stepIndex": "as firstBreak",
+    "LogCheckpoint.timestamp": "the demo asks no time stamping authority; the vouching tests do",
+    "LogCheckpoint.witnesses": "the demo has no witness; the vouching tests have",
+    "Replay.verdict": "as Replay.firstDivergence",
+    "Replay.firstDivergence": "what is replayed in the demo is as it was; the replay tests see every divergence",
+    **{f"ReplayMismatch.{name}": "as Replay.firstDivergence" for name in MISMATCH},
+    "ReplayMismatchConnection.edges": "as Replay.firstDivergence",
+    "ReplayMismatchConnection.nodes": "as Replay.firstDivergence",
+    "ReplayMismatchEdge.cursor": "as Replay.firstDivergence",
+    "ReplayMismatchEdge.node": "as Replay.firstDivergence",
     "Viewer.documentMode": "a demo that refuses queries would be none; the documents' tests see every mode",
 }
 """Fields that show one value on the demo data, each with its reason and what shows the others."""
@@ -58,8 +82,34 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def owner(demo: Server) -> Crawler:
     """Everything that the demo's owner can see."""
     crawler = Crawler(demo.url, demo.new_key(tenant="demo"))
+    take_away(crawler)
     walk(crawler)
     return crawler
+
+
+def take_away(crawler: Crawler) -> None:
+    """What nobody has done in the demo yet: replay runs, and export one, an incident and a period."""
+    found = crawler.ask(
+        "{ runs(first: 3, filter: { status: [SUCCEEDED] }) { nodes { id } } incidents(first: 1) { nodes { id } } }"
+    )["data"]
+    runs = [node["id"] for node in found["runs"]["nodes"]]
+    (incident,) = (node["id"] for node in found["incidents"]["nodes"])
+    period = '{ since: "2026-01-01T00:00:00Z", until: "2026-02-01T00:00:00Z" }'
+    asked = [
+        *(
+            f'replayRun(input: {{ idempotencyKey: "{how}", id: "{one}", behavior: {how} }}) {{ userErrors {{ code }} }}'
+            for one, how in zip(runs, ("CHECK", "EXECUTE", "SKIP"), strict=True)
+        ),
+        f'exportRun(input: {{ id: "{runs[0]}" }}) {{ userErrors {{ code }} }}',
+        f'exportIncident(input: {{ id: "{incident}", format: HTML }}) {{ userErrors {{ code }} }}',
+        f"exportPeriod(input: {period}) {{ userErrors {{ code }} }}",
+    ]
+    for mutation in asked:
+        answer = crawler.ask(f"mutation {{ done: {mutation} }}")
+        assert answer["data"]["done"]["userErrors"] == [], answer
+    crawler.crawl("runProofBundle", f'(id: "{runs[1]}")')
+    crawler.crawl("logConsistency", "(from: 1, to: 2)")
+    crawler.crawl("logCheckpoint")
 
 
 def walk(crawler: Crawler) -> None:

@@ -13,7 +13,7 @@ from tests.resolvers.roots import ABSENT
 from tests.resolvers.test_mutations import refusals, report, started, step_input
 from tests.resolvers.test_queries import document
 
-REDACT = document("run.graphql", "RedactRun")
+REDACT = document("report_run.graphql", "RedactRun")
 SHOWN = """query($id: ID!) { run(id: $id) { redactedAt proof(includePayloads: true) {
     integrity { verificationStatus }
     rawLogs { state redactedAt input output attributes salt }

@@ -56,8 +56,11 @@ LOOKUPS: Final = {
         f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}", state: LIVE }}) {{ nodes {{ id }} }} }}',
         "run the example StartRun first",
     ),
-    "$exampleTrace": Lookup(
-        f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}", state: LIVE }}) {{ nodes {{ id: traceId }} }} }}',
+    "$reportedRun": Lookup(
+        f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}" }}) {{ nodes {{ id }} }} }}', "run the example StartRun first"
+    ),
+    "$reportedTrace": Lookup(
+        f'{{ runs(first: 1, filter: {{ agentId: "{AGENT}" }}) {{ nodes {{ id: traceId }} }} }}',
         "run the example StartRun first",
     ),
     "$exampleRule": Lookup(
@@ -105,7 +108,6 @@ SHA256: Final = hashlib.sha256(TEXT.encode()).hexdigest()
 VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "Console": {"first": 10, "filter": {"riskLevel": ["VIOLATED", "AT_RISK"]}},
     "RunDetail": {"id": "$run", "steps": 20, "includePayloads": True},
-    "RedactRun": {"input": {"id": "$exampleRun"} | REASON},
     "RunStats": {"groupBy": "STATUS"},
     "ChildRuns": {"parentRunId": "$parentRun"},
     "AcknowledgeSignal": {"input": {"id": "$signal"} | REASON},
@@ -116,8 +118,8 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "CaptureEnvironment": {
         "input": {
             "idempotencyKey": "$unique",
-            "runId": "$exampleRun",
-            "traceId": "$exampleTrace",
+            "runId": "$reportedRun",
+            "traceId": "$reportedTrace",
             "attributes": [{"name": "deployment.environment.name", "value": "graphiql"}],
         }
     },
@@ -137,10 +139,11 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
     "TakeRunAway": {"id": "$run"},
     "TakeRunExport": {"input": {"id": "$run"}},
     "TakeIncidentExport": {"input": {"id": "$incident"}},
-    "TakePeriodExport": {"input": {"since": "2026-01-01T00:00:00Z", "until": "$now"}},
+    "TakePeriodExport": {"input": {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z"}},
     "KeptExport": {"id": "$export"},
     "StartRun": {"input": START},
     "AppendSteps": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "steps": [STEP]}},
+    "RedactRun": {"input": {"id": "$reportedRun"} | REASON},
     "CompleteRun": {"input": {"idempotencyKey": "$unique", "runId": "$exampleRun", "status": "SUCCEEDED"}},
 }
 """Of each operation that needs any, or shows more with them."""
