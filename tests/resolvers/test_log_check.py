@@ -240,7 +240,7 @@ class TestTheFirstFault:
         assert (fault["kind"], fault["leafIndex"], fault["lastIndex"]) == ("TRUNCATED", sizes[0], sizes[1] - 1)
 
     async def test_is_among_the_leaves_since_the_last_checkpoint_that_agrees(self, checking: Checking) -> None:
-        """P6: the owner of the database rewrites a run with its seal, its leaf and the whole tree above it."""
+        """The owner of the database rewrites a run with its seal, its leaf and the whole tree above it."""
         sizes = await checking.runs(2, 2, 2)
         index = await checking.index_of_seal(sizes[0])
         await checking.tamper(
