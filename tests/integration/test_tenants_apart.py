@@ -17,6 +17,7 @@ from spine.bootstrap import Runtime
 from spine.contracts.access import CreateKey
 from spine.contracts.actors import Actor, Principal
 from spine.contracts.enums import ActorKind, Consequence, LimitType, Role, RuleMode
+from spine.contracts.exports import ExportRun
 from spine.contracts.governance import CreateLimit, CreatePolicyRule
 from spine.contracts.integrations import AddDocuments, NewDocument
 from spine.contracts.runs import IngestSpans, StartRun
@@ -27,8 +28,15 @@ from tests.resolvers.spans import export
 
 SUBSCRIPTIONS = ("runUpdated", "signalRaised", "incidentChanged", "auditEntryAppended")
 IDS = """{ runs { nodes { id } } signals { nodes { id } } incidents { nodes { id } } policyRules { nodes { id } }
-    limits { nodes { id } } }"""
-KINDS = {"runs": "Run", "signals": "Signal", "policyRules": "PolicyRule", "limits": "Limit"}
+    limits { nodes { id } } exports { nodes { id } } }"""
+KINDS = {
+    "runs": "Run",
+    "signals": "Signal",
+    "incidents": "Incident",
+    "policyRules": "PolicyRule",
+    "limits": "Limit",
+    "exports": "Export",
+}
 CANARY = "canary-of-the-first"
 TEXT = f"{{ viewer {{ role }} }} # {CANARY}"
 DOCUMENT = NewDocument(sha256=hashlib.sha256(TEXT.encode()).hexdigest(), text=TEXT, name=CANARY)
@@ -51,13 +59,12 @@ async def fill(runtime: Runtime, by: Principal) -> None:
         ),
         ("controls.create_limit", CreateLimit(name=CANARY, limit_type=LimitType.TOKENS_TOTAL, max_value=Decimal(50))),
         ("activity.ingest_spans", IngestSpans(export(3, failed=True))),
-        (
-            "activity.start_run",
-            StartRun(idempotency_key=CANARY, agent_id=CANARY, actor=actor, origin_system_id=CANARY, goal=CANARY),
-        ),
         ("integrations.add_documents", AddDocuments((DOCUMENT,))),
     ):
         (await runtime.registry.execute(name, given, by)).unwrap()
+    start = StartRun(idempotency_key=CANARY, agent_id=CANARY, actor=actor, origin_system_id=CANARY, goal=CANARY)
+    run = (await runtime.registry.execute("activity.start_run", start, by)).unwrap().run_key
+    (await runtime.registry.execute("activity.export_run", ExportRun(run_key=run), by)).unwrap()
 
 
 async def key_of(runtime: Runtime, by: Principal) -> str:
