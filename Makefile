@@ -12,9 +12,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 demo: environment  ## start everything with demo data and serve
 	@$(BIN)/hoc demo
 
-# Tests of processes and clocks wait more than they compute, so three workers are good for two cores.
+# Not reordered: files of few, slow tests would come last, and one worker would end long after the others.
 test: environment  ## all tests; workers share few databases, and a file stays with one of them
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: environment  ## compiled execution against graphql-core, until they differ or it is stopped
 	@HOC_FUZZ=1 $(BIN)/python -m pytest tests/resolvers/execution/test_differential.py -k whatever

@@ -1,4 +1,6 @@
-"""Acknowledged is durable: the server and PostgreSQL are killed 20 times under load; nothing is lost, nothing doubled.
+"""Acknowledged is durable: server and PostgreSQL are killed again and again under load; nothing is lost or doubled.
+
+HOC_HAMMER=1 kills 20 times, the suite 8 times.
 
 Whatever was not acknowledged is sent again after the restart, also what had been committed before the answer was lost.
 """
@@ -20,7 +22,7 @@ from tests.resolvers.cli.processes import Server
 from tests.spine.orchestrator.reported import MS, START_NS, span_id, trace_id
 from tests.spine.storage.embedded.processes import is_running, postmaster_pid, wait_for
 
-KILLS = 20
+KILLS = 20 if os.environ.get("HOC_HAMMER") == "1" else 8
 WORKERS = 4
 EXPORTS_PER_RUN = 4
 STEPS_PER_EXPORT = 4
@@ -140,7 +142,7 @@ def runs_of(server: Server, key: str) -> list[dict[str, Any]]:
         after = page["pageInfo"]["endCursor"]
 
 
-def test_twenty_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_kills_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
     chance = random.Random(20)  # noqa: S311 - moments that can be had again
     data_dir = tmp_path / "hoc"
     victims = ["server", "postgres"] * (KILLS // 2)
