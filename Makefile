@@ -7,7 +7,10 @@ SUITABLE := -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" $(SUITABLE) && echo "$$p" && break; done)
 
-.PHONY: demo test fuzz test-clients check bench schema constraints environment clean
+# `hoc` and its tests start many processes: without cached bytecode each would compile the whole program first.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test fuzz test-clients check lint bench schema constraints environment clean
 
 demo: environment  ## start everything with demo data and serve
 	@$(BIN)/hoc demo
@@ -22,12 +25,14 @@ fuzz: environment  ## compiled execution against graphql-core, until they differ
 test-clients: environment  ## every client tool against a real server; those that need Node only where it is
 	@$(BIN)/python .ci/client_tools.py
 
-check: environment  ## lint, types, import contracts, architecture
+check: lint  ## lint, types, import contracts, architecture
+	@$(BIN)/python -m pytest --quiet tests/architecture
+
+lint: environment
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest --quiet tests/architecture
 
 bench: environment  ## the API beside hand-written endpoints and an ordinary server; BENCH="--runs 100000" and more choose
 	@$(BIN)/python -m tests.bench $(BENCH)

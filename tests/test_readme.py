@@ -18,7 +18,7 @@ import orjson
 import pytest
 import typer
 
-from resolvers.cli.main import app
+from resolvers.cli.main import program
 from spine.settings import Settings
 from spine.storage.embedded import EmbeddedPostgres
 from tests.spine.storage.embedded.processes import is_running, wait_for
@@ -288,7 +288,7 @@ class TestWhatItNames:
 
     def test_the_table_of_commands_is_complete(self) -> None:
         named = set(re.findall(r"^\| `hoc ([a-z -]+)` \|", TEXT, re.MULTILINE))
-        group = typer.main.get_group(app)
+        group = typer.main.get_group(program())
         assert named == {
             name if not hasattr(command, "commands") else f"{name} {inner}"
             for name, command in group.commands.items()

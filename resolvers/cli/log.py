@@ -10,6 +10,7 @@ from resolvers.cli import logs
 from resolvers.cli.console import Steps, complain, say
 from resolvers.cli.keys import Dispatch, Reason, administer
 from resolvers.cli.options import DataDir, Tenant, settings_of
+from resolvers.cli.timestamp import timestamp
 from spine.bootstrap import log_signer
 from spine.contracts.log import ContinueLog, FindLogKey, LogContinued, LogKey
 from spine.contracts.log_check import LogStep, LogVerification, VerifyLog
@@ -25,6 +26,7 @@ CheckpointFile = Annotated[
 ]
 
 app = typer.Typer(help="The tenants' logs: key, check, restore.", no_args_is_help=True)
+app.command()(timestamp)
 
 
 @app.command()

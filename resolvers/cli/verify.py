@@ -7,7 +7,7 @@ import typer
 
 from spine.services.proof import check
 
-SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def verify(context: typer.Context) -> None:

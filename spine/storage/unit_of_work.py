@@ -58,6 +58,7 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool[Any] | None = None
+        self._closing = False
 
     async def open(self) -> None:
         """Connect; raises Unavailable when the database can't be reached."""
@@ -73,20 +74,22 @@ class Database:
             )
         except UNREACHABLE as error:
             raise Unavailable("the database cannot be reached") from error
+        self._closing = False
         POOL_MAX.set(size)
 
     async def close(self) -> None:
-        """Close every connection; those in use are given a moment, then terminated."""
+        """Close every connection; those in use are given a moment to come back, then terminated."""
         if self._pool is not None:
-            pool, self._pool = self._pool, None
+            self._closing = True
             try:
-                await asyncio.wait_for(pool.close(), timeout=5)
+                await asyncio.wait_for(self._pool.close(), timeout=5)
             except TimeoutError:
-                pool.terminate()
+                self._pool.terminate()
+            self._pool = None
 
     async def acquire(self, timeout_s: float | None = None) -> Connection:
         """A connection of the pool; raises Unavailable when none comes free in time (the setting's, when not given)."""
-        if self._pool is None:
+        if self._pool is None or self._closing:
             raise Unavailable("the database is not open")
         try:
             with waiting_for_connection():

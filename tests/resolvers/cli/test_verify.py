@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from resolvers.cli.main import app
+from resolvers.cli.main import program
 from tests.spine.services.proof.bundles import make_bundle
 
 ENTRY = "from resolvers.cli.entry import main; main()"
@@ -39,10 +39,10 @@ class TestVerify:
         file = tmp_path / "run.proof"
         file.write_text(made.text)
         arguments = ("verify", str(file), "--vkey", made.tree.signer.vkey)
-        whole = CliRunner().invoke(app, arguments)
+        whole = CliRunner().invoke(program(), arguments)
         assert (whole.exit_code, whole.stdout) == (0, entered(tmp_path, *arguments).stdout)
         file.write_text("")
-        assert CliRunner().invoke(app, arguments).exit_code == 1
+        assert CliRunner().invoke(program(), arguments).exit_code == 1
 
     def test_explains_itself(self, tmp_path: Path) -> None:
         assert entered(tmp_path, "verify", "--help").stdout.startswith("usage: hoc verify")

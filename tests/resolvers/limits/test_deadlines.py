@@ -161,8 +161,11 @@ class TestWorking:
         assert len(sliced.data["runs"]["edges"]) == 50
 
     async def test_at_a_bomb_ends_at_the_deadline_while_others_are_served(self, ask_under: AskUnder) -> None:
-        """The nested query: each signal's run has signals, whose run has signals, and so on."""
-        bomb = "{ signals(first: 100) { nodes { " + "run { signals(first: 10) { nodes { " * 6 + "id" + "} " * 21
+        """The nested query: each signal's run has signals, whose run has signals, and so on, twice at each step."""
+        bomb = "id"
+        for _ in range(6):
+            bomb = "run { " + " ".join(f"{name}: signals(first: 2) {{ nodes {{ {bomb} }} }}" for name in "ab") + " }"
+        bomb = f"{{ signals(first: 100) {{ nodes {{ {bomb} }} }} }}"
         schema, other = schema_under(deadline_s=1.0), schema_under()
         began = time.monotonic()
         asking = asyncio.ensure_future(ask_under(schema, bomb))

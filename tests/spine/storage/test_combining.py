@@ -38,10 +38,12 @@ class TestCombining:
             Read(empty, {}, tuple),
             Read(numbers, {"numbers": [3]}, tuple),
         ]
-        async with runtime.database.request().reading(principal.tenant_id) as session:
+        request = runtime.database.request()
+        async with request.reading(principal.tenant_id) as session:
             found = await session.fetch_together(reads)
             assert found == [[(1,), (2,)], [("a", "x", True)], [], [(3,)]]
             assert session.statements == 3 + 1
+        await request.close()
 
     def test_columns_of_one_type_share_their_places(self) -> None:
         slug, made, name = tenants.c.slug, tenants.c.created_at, limits.c.name
@@ -55,8 +57,10 @@ class TestCombining:
         other = select(literal(False), literal("c"), literal(2))
         reads: list[Read[tuple[object, ...]]] = [Read(other, {}, tuple), Read(wide, {}, tuple, most_rows=True)]
         assert "SELECT 1, c0::TEXT, c1::INTEGER, c2::TEXT, c3::BOOLEAN FROM" in together(reads).sql
-        async with runtime.database.request().reading(principal.tenant_id) as session:
+        request = runtime.database.request()
+        async with request.reading(principal.tenant_id) as session:
             assert await session.fetch_together(reads) == [[(False, "c", 2)], [("a", 1, "b", True)]]
+        await request.close()
 
     def test_refuses_a_column_whose_type_is_not_known(self) -> None:
         with pytest.raises(MisuseError, match="pg_sleep"):

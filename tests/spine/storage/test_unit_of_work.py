@@ -254,6 +254,21 @@ class TestConnections:
                 async with database.write(uuid4()) as session:
                     assert await session.fetch(EVERYBODY) == []
 
+    async def test_that_come_back_while_the_pool_closes_are_closed_at_once(self, app: dict[str, Any]) -> None:
+        """They were forgotten, and closing waited for them in vain until it terminated them."""
+        async with opened(app) as database:
+            request = database.request()
+            async with request.reading(uuid4()) as session:
+                await session.fetch(SLUG)
+            returning = asyncio.ensure_future(request.close())
+            await asyncio.sleep(0)
+            assert not returning.done()
+            async with asyncio.timeout(4):
+                await database.close()
+            await returning
+            with pytest.raises(Unavailable):
+                await database.acquire()
+
     async def test_none_free_in_time_is_unavailable(self, app: dict[str, Any]) -> None:
         async with opened(app, pool_size=1, acquire_timeout_s=0.1) as database, database.write(uuid4()):
             with pytest.raises(Unavailable):
