@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, bindparam, delete, select
+from sqlalchemy import BigInteger, Integer, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from spine.contracts.enums import ChangeKind, Topic
@@ -41,15 +41,11 @@ AFTER = (
     .order_by(events.c.seq)
     .limit(bindparam("limit", type_=Integer))
 )
-_oldest = (
-    select(events.c.seq)
-    .where(events.c.tenant_id == TENANT)
-    .order_by(events.c.seq)
-    .limit(bindparam("limit", type_=Integer))
-    .scalar_subquery()
-)
+_oldest = select(func.min(events.c.seq)).where(events.c.tenant_id == TENANT).scalar_subquery()
 FORGET = delete(events).where(
-    events.c.tenant_id == TENANT, events.c.seq.in_(_oldest), events.c.occurred_at < bindparam("before")
+    events.c.tenant_id == TENANT,
+    events.c.seq < _oldest + bindparam("limit", type_=Integer),  # numbers have no gaps
+    events.c.occurred_at < bindparam("before"),
 )
 
 

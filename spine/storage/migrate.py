@@ -3,6 +3,7 @@
 Two processes that migrate at once meet at an advisory lock held for the transaction.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def head_revision() -> str:
     """The newest revision that this program brings."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
