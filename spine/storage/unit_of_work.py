@@ -79,12 +79,12 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; those in use are given a moment to come back, then terminated."""
-        if self._pool is not None:
+        if (pool := self._pool) is not None:
             self._closing = True
             try:
-                await asyncio.wait_for(self._pool.close(), timeout=5)
+                await asyncio.wait_for(pool.close(), timeout=5)
             except TimeoutError:
-                self._pool.terminate()
+                pool.terminate()
             self._pool = None
 
     async def acquire(self, timeout_s: float | None = None) -> Connection:

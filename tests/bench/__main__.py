@@ -51,7 +51,7 @@ def asked_of(arguments: list[str] | None = None) -> tuple[Plan, Asked]:
     parser.add_argument("--ingest-seconds", type=float, default=10.0, help="how long exports are sent")
     parser.add_argument("--requests", type=int, default=100_000, help="how many the part `memory` sends")
     parser.add_argument("--data-dir", type=Path, default=Path(".bench"), help="where the database is kept")
-    parser.add_argument("--beside", type=Path, help="another filled database, for the part `beside`")
+    parser.add_argument("--beside", type=Path, help="a larger filled database, for the part `beside`")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--chart", type=Path, help="where to write cost against size, as SVG")
     given = parser.parse_args(arguments)
