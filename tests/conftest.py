@@ -8,6 +8,7 @@ import inspect
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +71,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield server
 
 
-@pytest.fixture(scope="session")
-def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of this worker's own."""
+@contextmanager
+def migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database with every table and nothing in them, for as long as the block runs."""
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{secrets.token_hex(4)}"
     postgres.create_database(name)
     asyncio.run(migrate(dict(postgres.connection("hoc_owner", name).asyncpg_arguments())))
     yield name
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A migrated database of this worker's own."""
+    with migrated_database(postgres) as name:
+        yield name
 
 
 @pytest.fixture
