@@ -245,7 +245,7 @@ class OperationRegistry:
     async def _read_once(
         self, operation: Operation, request: Any, principal: Principal, session: RequestSession, request_id: str
     ) -> Any:
-        async with session.reading(principal.tenant_id) as reading:
+        async with session.reading(principal.tenant_id, by_keys=operation.batch_key is not None) as reading:
             context = ReadContext(operation, principal, self._facts(request_id), reading)
             try:
                 result = await operation.handler(context, request)

@@ -4,14 +4,17 @@ For fixed ASCII keys and such values sorted-key orjson *is* RFC 8785 (measured a
 floats never enter a record, so number formatting never matters.
 """
 
-import hashlib
 from collections.abc import Mapping
 
 import orjson
 
+from spine.services.digests import tagged
+
 Scalar = str | int | bool | None
 
 MAX_SAFE_INTEGER = 2**53 - 1
+
+_digest = tagged(b"")
 
 
 def canonical(record: Mapping[str, Scalar]) -> bytes:
@@ -29,7 +32,7 @@ def exact(number: int) -> int | str:
 
 def digest(content: bytes) -> bytes:
     """SHA-256 of exact bytes."""
-    return hashlib.sha256(content).digest()
+    return _digest(content)
 
 
 def json_text(value: object) -> str:

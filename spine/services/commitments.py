@@ -5,11 +5,14 @@ as firmly, and once salt and content are erased it says nothing of either. Salts
 attributes and the digest that tells its copies share one.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 
+from spine.services.digests import tagged
+
 SALT_BYTES = 32
+
+_digest = tagged(b"")
 
 
 def salts(count: int) -> Iterator[bytes]:
@@ -21,7 +24,7 @@ def salts(count: int) -> Iterator[bytes]:
 
 def commitment(salt: bytes | None, content: bytes) -> bytes:
     """SHA-256 of the salt and then the content; of the content alone where it was recorded without a salt."""
-    return hashlib.sha256(content if salt is None else salt + content).digest()
+    return _digest(content if salt is None else salt + content)
 
 
 def matches(salt: bytes | None, content: bytes | None, committed: bytes | None) -> bool:

@@ -7,6 +7,7 @@ PostgreSQL shows and in what it counted.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -35,6 +36,7 @@ else:
     Connection = asyncpg.Connection
 
 CONSOLE = (SCHEMA_FILE.parent / "operations" / "console.graphql").read_text("utf-8")
+ONE = "query($id: ID!) { run(id: $id) { id evidence { policiesEvaluated { nodes { id } } } proof { verifiedAt } } }"
 CAPPED = "query($first: Int!) { runs(first: $first) { totalCount totalCountCapped nodes { id } } }"
 RUNS = 50
 COPIES = 420
@@ -62,12 +64,16 @@ COPIED = {
 
 
 class Asked(Struct):
-    """What the page's reads were: texts and arguments; rows read one after the other, by table; the last answer."""
+    """What the page's reads were: texts and arguments; rows read one after the other, by table; the last answer.
+
+    `replanned` says of each statement how often it was planned anew while one run after the other was looked up.
+    """
 
     statements: list[tuple[str, Any]]
     scans: dict[str, int]
     capped: Any
     plans: dict[str, dict[str, Any]]
+    replanned: dict[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +92,15 @@ async def ask_among_many(postgres: EmbeddedPostgres, name: str, settings: Settin
     superuser = dict(postgres.connection("postgres", name).asyncpg_arguments())
     app = dict(postgres.connection("hoc_app", name).asyncpg_arguments())
     principal = owner_of("many")
-    asked = Asked([], {}, None, {})
+    asked = Asked([], {}, None, {}, {})
+    connections: list[Connection] = []
 
     class Logging(Connection):
         """A connection that keeps what it sends."""
 
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
+            connections.append(self)
             self.add_query_logger(lambda query: asked.statements.append((query.query, query.args)))
 
     runtime = Runtime(settings, connect={**app, "connection_class": Logging})
@@ -104,8 +112,13 @@ async def ask_among_many(postgres: EmbeddedPostgres, name: str, settings: Settin
         before = await scans(superuser)
         for _ in range(UNTIL_PLANS_STAY):
             asked.statements.clear()
-            await page(runtime, principal, CONSOLE)
-        asked.capped = await page(runtime, principal, CAPPED)
+            shown = await page(runtime, principal, CONSOLE, {"first": RUNS})
+        asked.capped = await page(runtime, principal, CAPPED, {"first": RUNS})
+        known = await custom_plans(connections)
+        for edge in shown["runs"]["edges"][:UNTIL_PLANS_STAY]:
+            await page(runtime, principal, ONE, {"id": edge["node"]["id"]})
+        planned = await custom_plans(connections)
+        asked.replanned = {text: planned[text] - known.get(text, 0) for text in planned if "UNION ALL" in text}
     finally:
         await runtime.close()
     asked.scans = {table: count - before[table] for table, count in (await scans(superuser)).items()}
@@ -128,10 +141,20 @@ async def multiply(superuser: dict[str, Any]) -> None:
         await connection.close()
 
 
-async def page(runtime: Runtime, principal: Principal, query: str) -> Any:
-    """The page's data."""
+async def custom_plans(connections: list[Connection]) -> dict[str, int]:
+    """How often each statement was planned for the values that it was given, on all connections."""
+    found: Counter[str] = Counter()
+    for connection in connections:
+        if not connection.is_closed():
+            rows = await connection.fetch("SELECT statement, custom_plans FROM pg_prepared_statements")
+            found.update({row["statement"]: row["custom_plans"] for row in rows})
+    return found
+
+
+async def page(runtime: Runtime, principal: Principal, query: str, variables: dict[str, Any]) -> Any:
+    """The answer's data."""
     async with RequestContext(runtime.registry, principal, "plans") as context:
-        result = await SCHEMA.execute(query, variable_values={"first": RUNS}, context_value=context)
+        result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
     assert not result.errors
     return result.data
 
@@ -167,6 +190,10 @@ class TestAmongManyRuns:
         for text, plan in asked.plans.items():
             scanned = {one["Relation Name"] for one in nodes(plan) if one["Node Type"].endswith("Seq Scan")}
             assert not scanned & set(BIG), text
+
+    def test_a_single_run_is_read_by_plans_that_are_made_once(self, asked: Asked) -> None:
+        assert len(asked.replanned) > 3
+        assert set(asked.replanned.values()) == {0}
 
     def test_none_was_executed_as_one_either(self, asked: Asked) -> None:
         assert asked.scans == dict.fromkeys(BIG, 0)

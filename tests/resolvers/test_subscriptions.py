@@ -51,7 +51,7 @@ class TestABatch:
         document = f'{{ {field}(after: "{FROM_THE_START}", first: {count}) {{ events {{ __typename }} {selected} }} }}'
         async with batches(runtime, principal, document) as (results, context):
             before = context._session.statements
-            batch = await asyncio.wait_for(anext(results), 10)
+            batch = await asyncio.wait_for(anext(results), 60)
             await context.renew()
         assert batch.errors is None, batch.errors
         assert len(batch.data[field]["events"]) == min(count, available(field))

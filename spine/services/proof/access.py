@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
 from msgspec import Struct
 
 from spine.contracts.access_log import AccessBatchRow, AccessRecordRow
 from spine.services.clock import to_us
+from spine.services.digests import tagged
 from spine.services.proof.leaves import leaf_entry
 from spine.services.proof.written import encode
 
 RECORD_TAG = b"hoc-spine/access/v1\n"
 BATCH_TAG = b"hoc-spine/access-batch/v1\n"
 BATCH_VERSION = 1
+
+_record_digest = tagged(RECORD_TAG)
+_batch_digest = tagged(BATCH_TAG)
 
 
 class WrittenAccess(Struct, gc=False):
@@ -60,7 +63,7 @@ def record_hash(record: AccessRecordRow) -> bytes:
         record.run_count,
         record.run_keys.hex(),
     )
-    return sha256(RECORD_TAG + encode(written)).digest()
+    return _record_digest(encode(written))
 
 
 def batch_of(key: UUID, records: Sequence[AccessRecordRow], recorded_at: datetime) -> AccessBatchRow:
@@ -68,9 +71,7 @@ def batch_of(key: UUID, records: Sequence[AccessRecordRow], recorded_at: datetim
     first, last = records[0].id, records[-1].id
     written = WrittenBatch(str(first), str(key), str(last), len(records), str(to_us(recorded_at)))
     hashes = b"".join([record_hash(record) for record in records])
-    return AccessBatchRow(
-        key, len(records), first, last, recorded_at, sha256(BATCH_TAG + encode(written) + hashes).digest()
-    )
+    return AccessBatchRow(key, len(records), first, last, recorded_at, _batch_digest(encode(written) + hashes))
 
 
 def is_intact(batch: AccessBatchRow, records: Sequence[AccessRecordRow]) -> bool:

@@ -5,7 +5,6 @@ so a record of one kind can never stand for another. Writing and verifying call 
 """
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from spine.contracts.records import (
 )
 from spine.services.canonical_json import MAX_SAFE_INTEGER, exact
 from spine.services.clock import to_us
+from spine.services.digests import tagged
 from spine.services.proof.written import (
     WrittenBreach,
     WrittenDecision,
@@ -40,20 +40,25 @@ EVIDENCE_TAG = b"hoc-spine/evidence/v1\n"
 SEAL_TAG = b"hoc-spine/seal/v1\n"
 TRACE_TAG = b"hoc-spine/trace/v1\n"
 
+_step_digest = tagged(STEP_TAG)
+_evidence_digest = tagged(EVIDENCE_TAG)
+_seal_digest = tagged(SEAL_TAG)
+_trace_digest = tagged(TRACE_TAG)
+
 
 def trace_genesis(tenant_id: UUID, trace_id: str) -> bytes:
     """The hash before a trace's first step: it binds the chain to its tenant and trace."""
-    return sha256(TRACE_TAG + orjson.dumps({"tenant_id": str(tenant_id), "trace_id": trace_id})).digest()
+    return _trace_digest(orjson.dumps({"tenant_id": str(tenant_id), "trace_id": trace_id}))
 
 
 def evidence_genesis(tenant_id: UUID, run_key: UUID) -> bytes:
     """The hash before a run's first evidence record."""
-    return sha256(EVIDENCE_TAG + orjson.dumps({"run_id": str(run_key), "tenant_id": str(tenant_id)})).digest()
+    return _evidence_digest(orjson.dumps({"run_id": str(run_key), "tenant_id": str(tenant_id)}))
 
 
 def step_hash(step: StepRecord) -> bytes:
     """The hash of a step: over every field but the hash itself, with `prev_hash` inside."""
-    return sha256(STEP_TAG + step_content(step)).digest()
+    return _step_digest(step_content(step))
 
 
 def step_content(step: StepRecord) -> bytes:
@@ -100,7 +105,7 @@ def step_content(step: StepRecord) -> bytes:
 
 def evidence_hash(record: EvidenceRecord, prev_hash: bytes) -> bytes:
     """The hash of an evidence record after the one before it: over every field but the hash itself."""
-    return sha256(EVIDENCE_TAG + evidence_content(record, prev_hash)).digest()
+    return _evidence_digest(evidence_content(record, prev_hash))
 
 
 def evidence_content(record: EvidenceRecord, prev_hash: bytes) -> bytes:
@@ -110,7 +115,7 @@ def evidence_content(record: EvidenceRecord, prev_hash: bytes) -> bytes:
 
 def seal_hash(seal: SealRecord) -> bytes:
     """The hash of a seal: over every field but the hash itself."""
-    return sha256(SEAL_TAG + seal_content(seal)).digest()
+    return _seal_digest(seal_content(seal))
 
 
 def seal_content(seal: SealRecord) -> bytes:

@@ -5,11 +5,15 @@ again, so the nodes that are stored are written once, and a proof is folded from
 RFC 9162 word for word and trusts nothing that it is given: neither the number nor the length of the hashes.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from spine.services.digests import tagged
+
 HASH_BYTES = 32
-EMPTY_ROOT = hashlib.sha256().digest()
+EMPTY_ROOT = tagged(b"")(b"")
+
+_leaf_digest = tagged(b"\x00")
+_node_digest = tagged(b"\x01")
 
 NodeId = tuple[int, int]
 """Level and index of a perfect subtree: it covers the leaves `[index << level, (index + 1) << level)`."""
@@ -24,12 +28,12 @@ class ProofError(Exception):
 
 def leaf_hash(entry: bytes) -> bytes:
     """The hash of a leaf over its entry's bytes."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    return _leaf_digest(entry)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return _node_digest(left + right)
 
 
 def append(

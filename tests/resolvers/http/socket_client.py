@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class SocketClient:

@@ -54,7 +54,7 @@ async def patience(port: int, beginning: bytes, then: bytes) -> tuple[bytes, flo
     dripping = asyncio.create_task(drip(writer, then))
     began = time.monotonic()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await reader.read(), time.monotonic() - began
     finally:
         dripping.cancel()

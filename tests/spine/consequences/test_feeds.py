@@ -25,7 +25,7 @@ from spine.storage.embedded import EmbeddedPostgres
 from tests.conftest import Execute
 from tests.resolvers.spans import export
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 Commit = Callable[..., Awaitable[list[UUID]]]
 
 

@@ -31,7 +31,7 @@ from tests.spine.orchestrator.logged import rows_of, settle, tamper
 from tests.spine.services.outsiders import answering, stamping, witnessing
 from tests.spine.services.proof import authority as local
 
-SOON_S = 10.0
+SOON_S = 60.0
 NOBODY = Cosigner("witness.example/nobody", bytes(32), lambda: 1)
 More = Callable[[], Awaitable[int]]
 

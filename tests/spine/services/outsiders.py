@@ -20,7 +20,7 @@ from spine.services.proof.timestamp import REPLY_MEDIA_TYPE
 from spine.services.proof.witness import Logs, WitnessAddress
 from tests.spine.services.proof.authority import Authority
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from spine.storage.unit_of_work import UNREACHABLE, Database, DatabaseSettings
 TENANT = bindparam("tenant_id", type_=Uuid())
 SLUG: Read[str] = Read(select(tenants.c.slug).where(tenants.c.tenant_id == TENANT), {}, lambda row: str(row[0]))
 EVERYBODY: Read[UUID] = Read(select(tenants.c.tenant_id), {}, lambda row: row[0])
+PLANNING: Read[str] = Read(select(func.current_setting("plan_cache_mode")), {}, lambda row: str(row[0]))
 BOUND: Read[str] = Read(select(func.current_setting("app.tenant_id")), {}, lambda row: str(row[0]))
 
 
@@ -185,6 +186,16 @@ class TestReads:
                 await session.recover()
                 assert await session.fetch(SLUG) == []
             await request.close()
+
+    async def test_that_begin_by_keys_are_planned_once_and_others_for_their_values(self, app: dict[str, Any]) -> None:
+        modes = []
+        async with opened(app, pool_size=1) as database:
+            for by_keys in (False, True, False):
+                request = database.request()
+                async with request.reading(uuid4(), by_keys=by_keys) as session:
+                    modes += await session.fetch(PLANNING)
+                await request.close()
+        assert modes == ["auto", "force_generic_plan", "auto"]
 
     async def test_of_a_wave_fail_alone(self, app: dict[str, Any]) -> None:
         async with opened(app, read=Timeouts(statement_ms=100, lock_ms=50)) as database:

@@ -15,7 +15,7 @@ from spine.storage.embedded.locks import is_free
 from spine.storage.embedded.session import run_sql
 
 ROOT = Path(__file__).parents[4]
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 class Holder:
