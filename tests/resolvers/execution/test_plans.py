@@ -66,7 +66,7 @@ class TestCovered:
         "text", [CREATE, get_introspection_query(), "{ __schema { types { name } } viewer { tenant } }"]
     )
     async def test_are_not_writes_nor_introspection(self, runtime: Runtime, principal: Principal, text: str) -> None:
-        schema = schema_under()
+        schema = schema_under(max_work_ms=60_000)
         async with RequestContext(runtime.registry, principal, "test-request") as context:
             assert (await schema.execute(text, context_value=context)).errors is None
         assert [one for plans in plans_of(schema).values() for one in plans if one is not None] == []
