@@ -8,11 +8,9 @@ attributes and the digest that tells its copies share one.
 import os
 from collections.abc import Iterator
 
-from spine.services.digests import tagged
+from spine.services.canonical_json import digest
 
 SALT_BYTES = 32
-
-_digest = tagged(b"")
 
 
 def salts(count: int) -> Iterator[bytes]:
@@ -24,7 +22,7 @@ def salts(count: int) -> Iterator[bytes]:
 
 def commitment(salt: bytes | None, content: bytes) -> bytes:
     """SHA-256 of the salt and then the content; of the content alone where it was recorded without a salt."""
-    return _digest(content if salt is None else salt + content)
+    return digest(content if salt is None else salt + content)
 
 
 def matches(salt: bytes | None, content: bytes | None, committed: bytes | None) -> bool:

@@ -246,7 +246,7 @@ def _begin_reading(tenant_id: UUID, timeouts: Timeouts, *, by_keys: bool = False
     """A snapshot; in one that begins with a lookup by keys, a connection's statements are planned once.
 
     PostgreSQL would plan a wave anew for each single run that is asked for, because one key promises fewer rows than
-    the ten that a lasting plan expects: a quarter of the time to the answer went into that. Lists stay with what their
+    the ten that a lasting plan expects: a third of the time to the answer went into that. Lists stay with what their
     values promise: where one is rare, a plan for any value took seven times as long.
     """
     begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_id, timeouts)
