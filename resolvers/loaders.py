@@ -52,7 +52,8 @@ class Loaders:
     async def load_waves(self, waves: Sequence[Wave]) -> list[list[Any]]:
         """For each a value or an exception for each key: one dispatch for all that can share it, and no future each.
 
-        One after the other: they share one snapshot on one connection, so tasks would only wait for one another.
+        One after the other: they share one snapshot on one connection, so tasks would only wait for one another. What
+        recalls the rows of another operation comes after all that does not.
         """
         groups: dict[Shared, list[Asked]] = {}
         parts: list[tuple[Shared, int, int]] = []
@@ -61,7 +62,8 @@ class Loaders:
             asked = groups.setdefault((wave.operation, shared), [])
             parts.append(((wave.operation, shared), len(asked), len(asked) + len(wave.keys)))
             asked += [(key, counts) for key in wave.keys]
-        found = {shared: await self._load(shared, asked) for shared, asked in groups.items()}
+        ordered = sorted(groups, key=lambda shared: self._operations[shared[0]].recalls is not None)
+        found = {shared: await self._load(shared, groups[shared]) for shared in ordered}
         return [found[shared][start:end] for shared, start, end in parts]
 
     def clear(self) -> None:

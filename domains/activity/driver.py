@@ -59,7 +59,7 @@ def known_runs(trace_ids: Sequence[str]) -> Read[RunRow]:
 
 def runs_by_key(run_keys: Sequence[UUID]) -> Read[RunRow]:
     """The runs with these keys; a withdrawn run is absent."""
-    return Read(BY_KEY, {"run_keys": list(run_keys)}, decode_run)
+    return Read(BY_KEY, {"run_keys": list(run_keys)}, decode_run, kept=True)
 
 
 def existing_runs(run_keys: Sequence[UUID]) -> Read[UUID]:

@@ -12,18 +12,12 @@ from sqlalchemy import ARRAY, BigInteger, Integer, Select, and_, bindparam, cast
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.controls.driver import LIMIT
+from domains.controls.engine_summaries import LEVELS, TYPES, hit_summary
 from domains.controls.tables import limit_breaches as breaches
-from spine.contracts.enums import LimitLevel, LimitType
 from spine.contracts.evidence import LimitHitSummary
 from spine.contracts.ports import Ranked
 from spine.contracts.records import BreachRecord
 from spine.contracts.statements import InsertRows, Read, Row
-from spine.services.ids import node_id
-from spine.services.limit_units import UNITS, shown_value
-
-TYPES: Final = {kind.value: kind for kind in LimitType}
-LEVELS: Final = {level.value: level for level in LimitLevel}
 
 COLUMNS: Final = tuple(column.name for column in breaches.c if column.name != "tenant_id")
 OF_RUNS: Final = and_(
@@ -89,7 +83,8 @@ def breaches_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[Limit
 
 def breach_records(run_keys: Sequence[UUID], most: int) -> Read[BreachRecord]:
     """Every stored breach, at most `most` a run: exactly as it is stored, since verification judges it."""
-    return Read(RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: BreachRecord(*row))
+    params = {"run_keys": list(run_keys), "most": most}
+    return Read(RECORDS, params, lambda row: BreachRecord(*row), kept=True)
 
 
 def latest_breaches(run_keys: Sequence[UUID]) -> Read[BreachRecord]:
@@ -103,19 +98,7 @@ def insert_breaches(records: Sequence[BreachRecord]) -> InsertRows:
 
 
 def _hit(row: Row) -> Ranked[LimitHitSummary]:
-    limit_type = TYPES[row[5]]
-    value = LimitHitSummary(
-        id=node_id("LimitBreach", row[2]),
-        limit_id=node_id(LIMIT, row[3]),
-        limit_name=row[4],
-        limit_type=limit_type,
-        level=LEVELS[row[6]],
-        breached_value=shown_value(limit_type, row[7]),
-        threshold_value=shown_value(limit_type, row[8]),
-        unit=UNITS[limit_type],
-        breached_at=row[9],
-    )
-    return Ranked(row[0], row[1], value)
+    return Ranked(row[0], row[1], hit_summary(row[2:]))
 
 
 def _record(row: Row) -> BreachRecord:

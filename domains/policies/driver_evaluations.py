@@ -5,7 +5,6 @@ summed per rule version and phase, since its rows say only how often it was chec
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,21 +26,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.policies.driver import RULE
+from domains.policies.engine_summaries import OUTCOMES, PHASES, decision_summary, evaluation_summary
 from domains.policies.tables import decisions
 from domains.policies.tables import policy_evaluations as evaluations
-from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, RulePhase
+from spine.contracts.enums import EvaluationOutcome, RulePhase
 from spine.contracts.evidence import DecisionSummary, PolicyEvaluationSummary
 from spine.contracts.ports import Ranked
 from spine.contracts.records import DecisionRecord, EvaluationRecord
-from spine.contracts.scalars import BigInt, Json
 from spine.contracts.statements import InsertRows, Read, Row
-from spine.services.ids import node_id
-
-PHASES: Final = {phase.value: phase for phase in RulePhase}
-OUTCOMES: Final = {outcome.value: outcome for outcome in EvaluationOutcome}
-DECISION_TYPES: Final = {kind.value: kind for kind in DecisionType}
-DECISION_OUTCOMES: Final = {outcome.value: outcome for outcome in DecisionOutcome}
 
 
 def _of_runs(table: Table) -> Any:
@@ -175,12 +167,14 @@ def decisions_for_runs(run_keys: Sequence[UUID], first: int) -> Read[Ranked[Deci
 
 def evaluation_records(run_keys: Sequence[UUID], most: int) -> Read[EvaluationRecord]:
     """Every stored evaluation, at most `most` a run, for recomputing the evidence chain: exactly as it is stored."""
-    return Read(EVALUATION_RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: EvaluationRecord(*row))
+    params = {"run_keys": list(run_keys), "most": most}
+    return Read(EVALUATION_RECORDS, params, lambda row: EvaluationRecord(*row), kept=True)
 
 
 def decision_records(run_keys: Sequence[UUID], most: int) -> Read[DecisionRecord]:
     """Every stored decision, at most `most` a run."""
-    return Read(DECISION_RECORDS, {"run_keys": list(run_keys), "most": most}, lambda row: DecisionRecord(*row))
+    params = {"run_keys": list(run_keys), "most": most}
+    return Read(DECISION_RECORDS, params, lambda row: DecisionRecord(*row), kept=True)
 
 
 def outcome_tallies(run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome, int]]:
@@ -208,41 +202,12 @@ def insert_decisions(records: Sequence[DecisionRecord]) -> InsertRows:
     return InsertRows(decisions, _columns(decisions), [msgspec.structs.astuple(record) for record in records])
 
 
-@lru_cache(maxsize=1024)
-def _rule_id(key: UUID) -> str:
-    """A page shows a few rules hundreds of times."""
-    return node_id(RULE, key)
-
-
 def _evaluation_summary(row: Row) -> Ranked[PolicyEvaluationSummary]:
-    outcome = OUTCOMES[row[8]]
-    value = PolicyEvaluationSummary(
-        id=node_id("PolicyEvaluation", row[2]),
-        policy_id=_rule_id(row[3]),
-        policy_name=row[4],
-        rule_version=row[5],
-        rule_digest=row[6].hex(),
-        phase=PHASES[row[7]],
-        outcome=outcome,
-        count=BigInt(row[9]),
-        step_index=None if outcome is EvaluationOutcome.ALLOW else row[10],
-        facts=Json(row[11]),
-        reason=row[12],
-        evaluated_at=row[13],
-    )
-    return Ranked(row[0], row[1], value)
+    return Ranked(row[0], row[1], evaluation_summary(row[2:]))
 
 
 def _decision_summary(row: Row) -> Ranked[DecisionSummary]:
-    value = DecisionSummary(
-        id=node_id("Decision", row[2]),
-        decision_type=DECISION_TYPES[row[3]],
-        outcome=DECISION_OUTCOMES[row[4]],
-        subject_name=row[5],
-        reason=row[6],
-        decided_at=row[7],
-    )
-    return Ranked(row[0], row[1], value)
+    return Ranked(row[0], row[1], decision_summary(row[2:]))
 
 
 def _evaluation_record(row: Row) -> EvaluationRecord:

@@ -33,7 +33,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     `measure` counts for operators what a result says, after the commit. `on_failure(ctx, request, error)` keeps what a
     failed WRITE leaves to be told, in a transaction of its own: that of the handler was rolled back. A SEQUENCE
     `dispatches` other operations, these and no others, each in a transaction of its own, and holds none while it works
-    between them. `discloses` says for the access log which runs the result of a READ tells of.
+    between them. `discloses` says for the access log which runs the result of a READ tells of. What `recalls` names is
+    the operation whose rows this one need not read again where both are asked for of the same keys: it goes first.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     dispatches: tuple[str, ...] = ()
     on_failure: Callable[[Any, Any, HocError], Awaitable[None]] | None = None
     discloses: Callable[[Any, Any], Disclosed] | None = None
+    recalls: str | None = None
 
 
 class OperationResult(Struct, Generic[T], frozen=True):

@@ -17,13 +17,15 @@ Row = Sequence[Any]
 class Read(Struct, Generic[T_co], frozen=True):
     """A SELECT, its parameters and what one row means.
 
-    `most_rows` marks the read of a wave that gives most of its rows; taking them apart is made cheapest.
+    `most_rows` marks the read of a wave that gives most of its rows; taking them apart is made cheapest. What is `kept`
+    can be recalled in the same snapshot by whoever needs the same rows (`ReadSession.recalled`).
     """
 
     statement: Any
     params: Mapping[str, object]
     decode: Callable[[Row], T_co]
     most_rows: bool = False
+    kept: bool = False
 
 
 class Write(Struct, frozen=True):

@@ -108,6 +108,8 @@ class OperationRegistry:
             unknown = set(operation.dispatches) - set(self._operations)
             if unknown:
                 raise RegistryError(f"{operation.name}: it dispatches {', '.join(sorted(unknown))}, which is not there")
+            if operation.recalls is not None and operation.recalls not in self._operations:
+                raise RegistryError(f"{operation.name}: it recalls {operation.recalls}, which is not there")
         self._frozen = True
 
     def get_session_dep(self) -> RequestSession:

@@ -5,7 +5,7 @@ in one round trip; a read also sets one savepoint, to which the session goes bac
 source never takes the snapshot with it (its tenant and timeouts were set before the savepoint and survive).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -64,6 +64,7 @@ class ReadSession:
         self.statements = 0
         self.round_trips = 0
         self._connection = connection
+        self._kept: dict[Any, tuple[Mapping[str, object], list[Any]]] = {}
 
     async def fetch(self, read: Read[T]) -> list[T]:
         """Run one SELECT and decode its rows."""
@@ -108,10 +109,22 @@ class ReadSession:
         if not reads:
             return []
         try:
-            return list(await self.fetch_together(reads))
+            answers: list[list[Any] | SourceFailed] = [*await self.fetch_together(reads)]
         except TEMPORARY:
             await self.recover()
-            return [await self._fetch_isolated(read) for read in reads]
+            answers = [await self._fetch_isolated(read) for read in reads]
+        for read, answer in zip(reads, answers, strict=True):
+            if read.kept and isinstance(answer, list):
+                self._kept[read.statement] = (read.params, answer)
+        return answers
+
+    def recalled(self, read: Read[T]) -> Sequence[T] | None:
+        """The rows of this read where the last wave with its statement asked for the same of this snapshot; else None.
+
+        A snapshot answers the same read with the same rows. They belong to whoever read them: not to be changed.
+        """
+        params, rows = self._kept.get(read.statement, (None, None))
+        return rows if params == read.params else None
 
     async def _fetch_isolated(self, read: Read[Any]) -> list[Any] | SourceFailed:
         try:
@@ -169,6 +182,9 @@ class WriteSession(ReadSession):
         """The rows of a table are not what they were when the connection first wrote some: it is to look again."""
         await self._connection.reload_schema_state()
         return StaleStatement("a table has changed")
+
+    def recalled(self, read: Read[T]) -> None:
+        """Never: what a write has read may have changed since, by itself and by others."""
 
     async def recover(self) -> None:
         """A write has no savepoint: its failure is the transaction's."""

@@ -37,6 +37,8 @@ else:
 
 CONSOLE = (SCHEMA_FILE.parent / "operations" / "console.graphql").read_text("utf-8")
 ONE = "query($id: ID!) { run(id: $id) { id evidence { policiesEvaluated { nodes { id } } } proof { verifiedAt } } }"
+ALONE = """query($first: Int!) { runs(first: $first) { nodes { evidence { incidentsCaused { totalCount }
+    policiesEvaluated { totalCount } limitsHit { totalCount } decisionsMade { totalCount } } } } }"""
 CAPPED = "query($first: Int!) { runs(first: $first) { totalCount totalCountCapped nodes { id } } }"
 RUNS = 50
 COPIES = 420
@@ -66,6 +68,7 @@ COPIED = {
 class Asked(Struct):
     """What the page's reads were: texts and arguments; rows read one after the other, by table; the last answer.
 
+    `pages` are the texts of the console's page and of one with evidence alone.
     `replanned` says of each statement how often it was planned anew while one run after the other was looked up.
     """
 
@@ -74,6 +77,7 @@ class Asked(Struct):
     capped: Any
     plans: dict[str, dict[str, Any]]
     replanned: dict[str, int]
+    pages: tuple[list[str], list[str]] = ([], [])
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,10 @@ async def ask_among_many(postgres: EmbeddedPostgres, name: str, settings: Settin
         for _ in range(UNTIL_PLANS_STAY):
             asked.statements.clear()
             shown = await page(runtime, principal, CONSOLE, {"first": RUNS})
+            console = len(asked.statements)
+            await page(runtime, principal, ALONE, {"first": RUNS})
+            texts = [text for text, _ in asked.statements]
+            asked.pages = (texts[:console], texts[console:])
         asked.capped = await page(runtime, principal, CAPPED, {"first": RUNS})
         known = await custom_plans(connections)
         for edge in shown["runs"]["edges"][:UNTIL_PLANS_STAY]:
@@ -190,6 +198,11 @@ class TestAmongManyRuns:
         for text, plan in asked.plans.items():
             scanned = {one["Relation Name"] for one in nodes(plan) if one["Node Type"].endswith("Seq Scan")}
             assert not scanned & set(BIG), text
+
+    @pytest.mark.parametrize("table", ["policy_evaluations", "decisions", "limit_breaches"])
+    def test_evidence_is_read_once_for_people_and_for_proofs(self, asked: Asked, table: str) -> None:
+        for texts in asked.pages:
+            assert len([text for text in texts if f"FROM {table}" in text]) == 1
 
     def test_a_single_run_is_read_by_plans_that_are_made_once(self, asked: Asked) -> None:
         assert len(asked.replanned) > 3

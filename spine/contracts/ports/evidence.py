@@ -39,8 +39,16 @@ class PolicyEvaluations(Protocol):
     def evaluations_for_runs(self, run_keys: Sequence[UUID], first: int) -> Read[Ranked[PolicyEvaluationSummary]]:
         """Newest first per run; ALLOW summed per rule version, of RUN_END evaluations only each rule's latest."""
 
+    def shown_evaluations(
+        self, records: Sequence[EvaluationRecord], first: int
+    ) -> tuple[list[PolicyEvaluationSummary], int]:
+        """The same of the records of one run, with the length of the whole list."""
+
     def decisions_for_runs(self, run_keys: Sequence[UUID], first: int) -> Read[Ranked[DecisionSummary]]:
         """Newest first per run."""
+
+    def shown_decisions(self, records: Sequence[DecisionRecord], first: int) -> tuple[list[DecisionSummary], int]:
+        """The same of the records of one run, with the length of the whole list."""
 
     def outcome_tallies(self, run_keys: Sequence[UUID]) -> Read[tuple[UUID, EvaluationOutcome, int]]:
         """How often rules said each outcome of each run."""
@@ -57,6 +65,9 @@ class LimitBreaches(Protocol):
 
     def breaches_for_runs(self, run_keys: Sequence[UUID], first: int) -> Read[Ranked[LimitHitSummary]]:
         """Newest first per run: the latest state of each limit that is still reached."""
+
+    def shown_breaches(self, records: Sequence[BreachRecord], first: int) -> tuple[list[LimitHitSummary], int]:
+        """The same of the records of one run, with the length of the whole list."""
 
     def breach_records(self, run_keys: Sequence[UUID], most: int) -> Read[BreachRecord]:
         """Every stored breach, at most `most` a run."""

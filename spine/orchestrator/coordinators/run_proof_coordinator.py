@@ -21,7 +21,7 @@ from spine.contracts.records import StepPayload
 from spine.contracts.statements import Read
 from spine.orchestrator.context import ReadContext, within_dispatch
 from spine.orchestrator.coordinators.proof_summaries import raw_logs, step_summaries, trace_summaries
-from spine.orchestrator.coordinators.waves import Answer, Undecodable, read_wave
+from spine.orchestrator.coordinators.waves import MOST_OF_ONE, MOST_ON_A_PAGE, Answer, Undecodable, read_wave
 from spine.orchestrator.disclosures import of_proofs
 from spine.orchestrator.inclusions import inclusion_nodes, inclusion_of
 from spine.services.grouping import grouped
@@ -33,8 +33,6 @@ from spine.storage.sessions import SourceFailed
 
 T = TypeVar("T")
 
-MOST_ON_A_PAGE = 500
-MOST_OF_ONE = 2**31 - 2
 
 DEPENDENCIES = (
     "activity.run_folding_capability",

@@ -15,6 +15,12 @@ from spine.storage.sessions import ReadSession, SourceFailed
 
 K = TypeVar("K")
 
+MOST_ON_A_PAGE = 500
+"""So many records of a run's evidence are read of each source for a page of runs; one more tells that there is more."""
+
+MOST_OF_ONE = 2**31 - 2
+"""The same for a run that is looked at alone: all that there are."""
+
 UNDECODABLE = (ValueError, TypeError, LookupError, OverflowError)
 
 log = structlog.get_logger("hoc.wave")

@@ -157,6 +157,12 @@ class TestFreezing:
         with pytest.raises(RegistryError, match=r"test\.sequence.*test\.write"):
             fresh.freeze()
 
+    def test_names_the_operation_that_is_to_be_recalled_and_is_not_there(self) -> None:
+        fresh = registry()
+        fresh.register([*OPERATIONS, structs.replace(READING, recalls="test.absent")])
+        with pytest.raises(RegistryError, match=r"test\.read.*test\.absent"):
+            fresh.freeze()
+
     @pytest.mark.parametrize("capability", sorted(capabilities() - {"logs.audit_ledger_write_capability"}))
     def test_names_the_capability_that_nobody_uses(self, capability: str) -> None:
         fresh = registry()
