@@ -74,6 +74,9 @@ class Lineage:
         if not by_root:
             self.parents.update({run.span_id: run.parent_span_id for run in runs})
         self.causes = without_circles(self.parents)
+        self._nearest_by_parents: dict[str, UUID | None] = {}
+        self._nearest_by_causes: dict[str, UUID | None] = {}
+        self._roots: dict[str, str | None] = {}
 
     def is_orphan(self, step: KnownStep) -> bool:
         """Whether the span that caused the step has not arrived."""
@@ -86,34 +89,47 @@ class Lineage:
         """
         if self._by_root:
             return self._runs.get(self._root(step.span_id) or "")
-        return self._nearest(step.parent_span_id, self.parents)
+        return self._nearest(step.parent_span_id, self.parents, self._nearest_by_parents)
 
     def parent_run(self, run: RunRow) -> UUID | None:
         """The run that caused a run; a run reported by mutation names its parent itself."""
         if run.source is RunSource.SDK:
             return run.parent_run_id
-        return None if self._by_root else self._nearest(self.causes[run.span_id], self.causes)
+        return None if self._by_root else self._nearest(self.causes[run.span_id], self.causes, self._nearest_by_causes)
 
-    def _nearest(self, span_id: str | None, parents: Mapping[str, str | None]) -> UUID | None:
-        seen: set[str] = set()
-        while span_id is not None and span_id not in seen:
-            if span_id in self._runs:
-                return self._runs[span_id]
-            seen.add(span_id)
+    def _nearest(
+        self, span_id: str | None, parents: Mapping[str, str | None], known: dict[str, UUID | None]
+    ) -> UUID | None:
+        """The run of the first span that has one, from this span upwards; `known` keeps it for all on the way."""
+        path = []
+        while span_id is not None and span_id not in self._runs and span_id not in known:
+            known[span_id] = None  # for now, and for good in a circle
+            path.append(span_id)
             span_id = parents.get(span_id)
-        return None
+        found = None if span_id is None else self._runs.get(span_id, known.get(span_id))
+        if found is not None:
+            known.update(dict.fromkeys(path, found))
+        return found
 
     def _root(self, span_id: str) -> str | None:
-        seen: set[str] = set()
-        while span_id not in seen:
+        """The uppermost span above this one; None where that has not arrived, and in a circle."""
+        path = []
+        root: str | None = None
+        while span_id not in self._roots:
+            self._roots[span_id] = None  # for now, and for good in a circle
+            path.append(span_id)
             if span_id not in self.parents:
-                return None
+                break
             parent = self.parents[span_id]
             if parent is None:
-                return span_id
-            seen.add(span_id)
+                root = span_id
+                break
             span_id = parent
-        return None
+        else:
+            root = self._roots[span_id]
+        if root is not None:
+            self._roots.update(dict.fromkeys(path, root))
+        return root
 
 
 def without_circles(parents: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -129,7 +145,7 @@ def without_circles(parents: Mapping[str, str | None]) -> dict[str, str | None]:
         if span_id is not None and span_id in path:
             walked = list(path)
             causes |= dict.fromkeys(walked[walked.index(span_id) :])
-        cleared |= path.keys()
+        cleared.update(path)  # `|=` would copy the whole set, as a dict's keys are none
     return causes
 
 

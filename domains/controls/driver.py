@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
-from domains.controls.engine_summaries import LIMIT
 from domains.controls.tables import limits
 from spine.contracts.actors import Actor
 from spine.contracts.enums import ActorKind, Consequence, LimitStatus, LimitType, Scope
@@ -18,6 +17,7 @@ from spine.contracts.statements import Read, Row, Write
 from spine.services.ids import node_id
 from spine.services.limit_units import UNITS, shown_value
 
+LIMIT: Final = "Limit"
 OF_TENANT: Final = limits.c.tenant_id == bindparam("tenant_id")
 THIS: Final = limits.c.id == bindparam("key")
 

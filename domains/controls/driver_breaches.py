@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, BigInteger, Integer, Select, and_, bindparam, cast
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.controls.engine_summaries import LEVELS, TYPES, hit_summary
+from domains.controls.driver_summaries import LEVELS, TYPES, hit_summary
 from domains.controls.tables import limit_breaches as breaches
 from spine.contracts.evidence import LimitHitSummary
 from spine.contracts.ports import Ranked

@@ -88,7 +88,7 @@ trace_steps = Table(
     Column("prev_hash", LargeBinary, nullable=False),
     Column("step_hash", LargeBinary, nullable=False),
     Column("salted", Boolean, nullable=False),
-    UniqueConstraint("tenant_id", "trace_id", "span_id"),
+    UniqueConstraint("trace_id", "span_id", "tenant_id"),  # not led by the tenant: why says migration 0013
     info={"append_only": True},
 )
 

@@ -9,7 +9,6 @@ from msgspec import Struct
 from sqlalchemy import ARRAY, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
-from domains.policies.engine_summaries import RULE
 from domains.policies.tables import policy_rule_versions as versions
 from domains.policies.tables import policy_rules as rules
 from spine.contracts.actors import Actor
@@ -19,6 +18,7 @@ from spine.contracts.ports import ActiveRule
 from spine.contracts.statements import Read, Row, Write
 from spine.services.ids import node_id
 
+RULE: Final = "PolicyRule"
 OF_TENANT: Final = rules.c.tenant_id == bindparam("tenant_id")
 CURRENT: Final = and_(
     versions.c.tenant_id == rules.c.tenant_id,

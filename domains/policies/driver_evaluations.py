@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from domains.policies.engine_summaries import OUTCOMES, PHASES, decision_summary, evaluation_summary
+from domains.policies.driver_summaries import OUTCOMES, PHASES, decision_summary, evaluation_summary
 from domains.policies.tables import decisions
 from domains.policies.tables import policy_evaluations as evaluations
 from spine.contracts.enums import EvaluationOutcome, RulePhase

@@ -208,6 +208,13 @@ class TestAmongManyRuns:
         assert len(asked.replanned) > 3
         assert set(asked.replanned.values()) == {0}
 
+    def test_a_step_is_found_by_its_place_in_the_trace(self, asked: Asked) -> None:
+        """By the index of spans a run of thousands of steps went through all of them for each."""
+        scans = [
+            one for plan in asked.plans.values() for one in nodes(plan) if one.get("Relation Name") == "trace_steps"
+        ]
+        assert {one["Index Name"] for one in scans} == {"pk_trace_steps"}
+
     def test_none_was_executed_as_one_either(self, asked: Asked) -> None:
         assert asked.scans == dict.fromkeys(BIG, 0)
 

@@ -1,12 +1,12 @@
 """What controls offers to other domains: which limits runs reached, and measuring runs against them."""
 
-from domains.controls import driver, driver_breaches, engine, engine_summaries
+from domains.controls import driver, driver_breaches, driver_summaries, engine
 from spine.contracts.ports import BreachReplay, LimitBreaches, LimitMeasuring
 
 
 class _LimitBreaches:
     breaches_for_runs = staticmethod(driver_breaches.breaches_for_runs)
-    shown_breaches = staticmethod(engine_summaries.shown_breaches)
+    shown_breaches = staticmethod(driver_summaries.shown_breaches)
     breach_records = staticmethod(driver_breaches.breach_records)
 
 

@@ -1,14 +1,14 @@
 """What policies offers to other domains: what rules said of runs, and judging runs by them."""
 
-from domains.policies import conditions, driver, driver_evaluations, engine, engine_replay, engine_summaries
+from domains.policies import conditions, driver, driver_evaluations, driver_summaries, engine, engine_replay
 from spine.contracts.ports import PolicyEvaluations, RuleEvaluation, RuleReplay
 
 
 class _PolicyEvaluations:
     evaluations_for_runs = staticmethod(driver_evaluations.evaluations_for_runs)
     decisions_for_runs = staticmethod(driver_evaluations.decisions_for_runs)
-    shown_evaluations = staticmethod(engine_summaries.shown_evaluations)
-    shown_decisions = staticmethod(engine_summaries.shown_decisions)
+    shown_evaluations = staticmethod(driver_summaries.shown_evaluations)
+    shown_decisions = staticmethod(driver_summaries.shown_decisions)
     evaluation_records = staticmethod(driver_evaluations.evaluation_records)
     decision_records = staticmethod(driver_evaluations.decision_records)
     outcome_tallies = staticmethod(driver_evaluations.outcome_tallies)

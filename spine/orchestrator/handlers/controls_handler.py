@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from domains.controls import driver, engine, engine_summaries
+from domains.controls import driver, engine
 from spine.contracts.enums import AuditEntityType, Consequence, LimitStatus, OperationKind, Permission
 from spine.contracts.errors import Conflict, NotFound
 from spine.contracts.governance import (
@@ -98,7 +98,7 @@ async def disable_limit(ctx: WriteContext, request: DisableLimit) -> LimitChange
 async def _locked(ctx: WriteContext, key: UUID) -> LimitSummary:
     limit = await ctx.session.fetch_one(driver.lock_limit(key))
     if limit is None:
-        raise NotFound(engine_summaries.LIMIT, str(key))
+        raise NotFound(driver.LIMIT, str(key))
     if limit.status is LimitStatus.DISABLED:
         raise Conflict("this limit is disabled")
     return limit

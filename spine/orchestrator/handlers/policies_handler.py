@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from domains.policies import driver, engine, engine_summaries
+from domains.policies import driver, engine
 from domains.policies.conditions import compile_condition
 from spine.contracts.enums import AuditEntityType, OperationKind, Permission, RuleStatus
 from spine.contracts.errors import Conflict, NotFound
@@ -91,7 +91,7 @@ async def retire_rule(ctx: WriteContext, request: RetirePolicyRule) -> RuleChang
     before = await _current(ctx, request.rule_key)
     successor = request.superseded_by_key
     if successor is not None and not await ctx.session.fetch(driver.rules_by_key([successor])):
-        raise NotFound(engine_summaries.RULE, str(successor), field="superseded_by_key")
+        raise NotFound(driver.RULE, str(successor), field="superseded_by_key")
     await ctx.session.execute(driver.retire(request.rule_key, ctx.now, request.reason, successor))
     await _record(ctx, "PolicyRuleRetired", request.rule_key, before, request.reason)
     return RuleChanged(request.rule_key)
@@ -100,7 +100,7 @@ async def retire_rule(ctx: WriteContext, request: RetirePolicyRule) -> RuleChang
 async def _locked(ctx: WriteContext, key: UUID) -> driver.RuleHead:
     head = await ctx.session.fetch_one(driver.lock_rule(key))
     if head is None:
-        raise NotFound(engine_summaries.RULE, str(key))
+        raise NotFound(driver.RULE, str(key))
     if head.status is RuleStatus.RETIRED:
         raise Conflict("this rule is retired, which is final")
     return head
@@ -109,7 +109,7 @@ async def _locked(ctx: WriteContext, key: UUID) -> driver.RuleHead:
 async def _current(ctx: WriteContext, key: UUID) -> PolicyRuleSummary:
     rule = await ctx.session.fetch_one(driver.rules_by_key([key]))
     if rule is None:
-        raise NotFound(engine_summaries.RULE, str(key))
+        raise NotFound(driver.RULE, str(key))
     return rule
 
 

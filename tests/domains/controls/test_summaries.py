@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from domains.controls import driver_breaches as driver
-from domains.controls.engine_summaries import shown_breaches
+from domains.controls.driver_summaries import shown_breaches
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.enums import LimitLevel, LimitType

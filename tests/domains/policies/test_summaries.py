@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from domains.policies import driver_evaluations as driver
-from domains.policies.engine_summaries import shown_decisions, shown_evaluations
+from domains.policies.driver_summaries import shown_decisions, shown_evaluations
 from spine.bootstrap import Runtime
 from spine.contracts.actors import Principal
 from spine.contracts.enums import EvaluationOutcome, RulePhase

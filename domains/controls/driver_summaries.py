@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
+from domains.controls.driver import LIMIT
 from spine.contracts.enums import LimitLevel, LimitType
 from spine.contracts.evidence import LimitHitSummary
 from spine.contracts.records import BreachRecord
 from spine.contracts.statements import Row
 from spine.services.ids import node_id
 from spine.services.limit_units import UNITS, shown_value
-
-LIMIT: Final = "Limit"
 
 TYPES: Final = {kind.value: kind for kind in LimitType}
 LEVELS: Final = {level.value: level for level in LimitLevel}

@@ -1,6 +1,6 @@
 """What people see of evaluations and decisions, composed of a run's stored records. Pure.
 
-The same that the driver's statements compose in the database (tested against each other over generated records): where
+The same that `driver_evaluations` composes in the database (tested against each other over generated records): where
 a page reads the records anyway, for its proofs, they are not read again.
 """
 
@@ -11,14 +11,13 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
+from domains.policies.driver import RULE
 from spine.contracts.enums import DecisionOutcome, DecisionType, EvaluationOutcome, RulePhase
 from spine.contracts.evidence import DecisionSummary, PolicyEvaluationSummary
 from spine.contracts.records import DecisionRecord, EvaluationRecord
 from spine.contracts.scalars import BigInt, Json
 from spine.contracts.statements import Row
 from spine.services.ids import node_id
-
-RULE: Final = "PolicyRule"
 
 PHASES: Final = {phase.value: phase for phase in RulePhase}
 OUTCOMES: Final = {outcome.value: outcome for outcome in EvaluationOutcome}
