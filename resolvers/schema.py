@@ -1,8 +1,10 @@
 """The executable schema: the contract's types with their root fields."""
 
-from functools import partial
+from copy import copy
+from functools import cache, partial
 
 import strawberry
+from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import CachedParser, CodedErrors, Schema
@@ -30,6 +32,7 @@ from resolvers.query.policies import PoliciesQuery
 from resolvers.subscription.activity import ActivitySubscription
 from resolvers.subscription.incidents import IncidentsSubscription
 from resolvers.subscription.logs import LogsSubscription
+from schema.export import sdl
 from schema.scalars import SCALARS
 from spine.bootstrap import catalogue
 
@@ -62,24 +65,45 @@ class Subscription(ActivitySubscription, IncidentsSubscription, LogsSubscription
     """The root of subscriptions."""
 
 
-def build_schema(bounds: Bounds | None = None) -> Schema:
-    """The schema, with these limits or the default ones; what its extensions remember is shared by all requests."""
-    guard = Guard(bounds or Bounds())
-    schema = Schema(
+@cache
+def _contract() -> Schema:
+    """Types and fields, which take a seventh of a second to make and are the same whatever the limits."""
+    return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        extensions=[
-            CachedParser,
-            partial(LimitedValidation, guard),
-            CodedErrors,
-            partial(PointsLimit, guard),
-            NotedOperation,
-        ],
         execution_context_class=PlannedExecutor,
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
     )
+
+
+@cache
+def contract_text() -> str:
+    """The contract as text, for clients."""
+    return sdl(_contract())
+
+
+def build_schema(bounds: Bounds | None = None) -> Schema:
+    """The schema, with these limits or the default ones; what its extensions remember is shared by all requests."""
+    guard = Guard(bounds or Bounds())
+    schema = copy(_contract())
+    schema.extensions = (
+        CachedParser,
+        partial(LimitedValidation, guard),
+        CodedErrors,
+        partial(PointsLimit, guard),
+        NotedOperation,
+    )
     schema.bounds = guard.bounds
+    schema._schema = graph = _of_its_own(schema._schema)  # noqa: SLF001 - where Strawberry keeps what it executes
     guard.price(schema, catalogue())
-    schema._schema.extensions[PLANS] = Plans(guard.costs.units)  # noqa: SLF001 - where its executors find them
+    graph._strawberry_schema = schema  # type: ignore[attr-defined]  # noqa: SLF001 - as Strawberry finds it
+    graph.extensions = graph.extensions | {PLANS: Plans(guard.costs.units)}  # where its executors find them
     return schema
+
+
+def _of_its_own(graph: GraphQLSchema) -> GraphQLSchema:
+    """The same types, and room for what belongs to one schema; graphql-core's own copy would validate it again."""
+    own = object.__new__(GraphQLSchema)
+    own.__dict__.update(graph.__dict__)
+    return own

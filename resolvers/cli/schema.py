@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from resolvers.cli.console import complain, say
-from resolvers.schema import build_schema
-from schema.export import SCHEMA_FILE, sdl
+from resolvers.schema import contract_text
+from schema.export import SCHEMA_FILE
 
 app = typer.Typer(help="The GraphQL schema as a file.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def export(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the file is up to date.")] = False,
 ) -> None:
     """Write schema/schema.graphql, which is committed and reviewed."""
-    contract = sdl(build_schema())
+    contract = contract_text()
     current = SCHEMA_FILE.read_text("utf-8") if SCHEMA_FILE.exists() else ""
     if check and contract != current:
         complain(f"{SCHEMA_FILE} is not what the program serves; run: hoc schema export")

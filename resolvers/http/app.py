@@ -24,9 +24,8 @@ from resolvers.http.requests import REQUEST_ID, STATUS, headers_of, request_id_o
 from resolvers.http.tracing import exporting_spans
 from resolvers.http.view import GraphQLView, crash, failure
 from resolvers.limits.bounds import Bounds
-from resolvers.schema import build_schema
+from resolvers.schema import build_schema, contract_text
 from schema.batched import check_batched_fields
-from schema.export import sdl
 from spine.bootstrap import Runtime
 from spine.contracts.errors import HocError
 
@@ -46,7 +45,7 @@ def settle() -> None:
 def create_app(runtime: Runtime, *, migrating: bool = True) -> Starlette:
     """The application; it opens the runtime when it starts (migrating, when asked) and closes it when it stops."""
     schema = build_schema(Bounds.of(runtime.settings))
-    contract = sdl(schema)
+    contract = contract_text()
     authenticator = Authenticator(runtime)
     documents = TrustedDocuments(runtime)
     view = GraphQLView(schema, runtime, authenticator, documents)

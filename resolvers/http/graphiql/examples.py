@@ -6,6 +6,7 @@ looks only for those that the examples themselves made, so that trying an exampl
 """
 
 import hashlib
+from functools import cache
 from itertools import takewhile
 from typing import Any, Final
 
@@ -149,6 +150,7 @@ VARIABLES: Final[dict[str, dict[str, Any]]] = {
 """Of each operation that needs any, or shows more with them."""
 
 
+@cache
 def listed() -> bytes:
     """Everything that the page needs of them, in JSON."""
     return orjson.dumps({"groups": to_builtins(groups()), "lookups": to_builtins(LOOKUPS), "prefix": PREFIX})
