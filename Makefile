@@ -16,7 +16,7 @@ demo: environment  ## start everything with demo data and serve
 	@$(BIN)/hoc demo
 
 # Not reordered: files of few, slow tests would come last, and one worker would end long after the others.
-test: environment  ## all tests; workers share few databases, and a file stays with one of them
+test: environment  ## all tests; a file has one database, and stays with one worker
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 fuzz: environment  ## compiled execution against graphql-core, until they differ or it is stopped

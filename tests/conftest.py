@@ -1,4 +1,4 @@
-"""Fixtures: a real PostgreSQL for the test session, a migrated database for each worker, a fresh tenant for each test.
+"""Fixtures: a real PostgreSQL for the test session, a migrated database for each file, a fresh tenant for each test.
 
 Tests are plain `async def` functions; each runs in an event loop of its own.
 """
@@ -79,19 +79,26 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
 
 @contextmanager
-def migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database with every table and nothing in them, for as long as the block runs."""
+def another_database(postgres: EmbeddedPostgres, template: str | None = None) -> Iterator[str]:
+    """An empty database, or a copy of the template, for as long as the block runs."""
     name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{secrets.token_hex(4)}"
-    postgres.create_database(name)
-    asyncio.run(migrate(dict(postgres.connection("hoc_owner", name).asyncpg_arguments())))
+    postgres.create_database(name, template)
     yield name
     postgres.drop_database(name)
 
 
 @pytest.fixture(scope="session")
-def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A migrated database of this worker's own."""
-    with migrated_database(postgres) as name:
+def migrated_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database of this worker's own with every table and nothing in them, to be copied."""
+    with another_database(postgres) as name:
+        asyncio.run(migrate(dict(postgres.connection("hoc_owner", name).asyncpg_arguments())))
+        yield name
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres: EmbeddedPostgres, migrated_database: str) -> Iterator[str]:
+    """A migrated database of the file's own: what reads whole tables would read all that the files before it wrote."""
+    with another_database(postgres, migrated_database) as name:
         yield name
 
 
@@ -105,7 +112,7 @@ def settings(tmp_path: Path) -> Settings:
 def runtime(
     event_loop: asyncio.AbstractEventLoop, postgres: EmbeddedPostgres, database_name: str, settings: Settings
 ) -> Iterator[Runtime]:
-    """A started runtime on the worker's database."""
+    """A started runtime on the file's database."""
     runtime = Runtime(settings, connect=dict(postgres.connection("hoc_app", database_name).asyncpg_arguments()))
     event_loop.run_until_complete(runtime.open())
     yield runtime
@@ -114,7 +121,7 @@ def runtime(
 
 @pytest.fixture
 def superuser(postgres: EmbeddedPostgres, database_name: str) -> dict[str, Any]:
-    """How to connect to the worker's database as its superuser, who may do anything."""
+    """How to connect to the file's database as its superuser, who may do anything."""
     return dict(postgres.connection("postgres", database_name).asyncpg_arguments())
 
 

@@ -17,6 +17,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.resolvers.cli.processes import Server
+from tests.resolvers.http.conftest import PLAIN
 from tests.resolvers.http.otlp_bodies import a_body, a_span, protobuf_of
 from tests.resolvers.http.socket_client import socket_to
 from tests.spine.storage.embedded.processes import wait_for
@@ -128,12 +129,12 @@ class TestNothingIsLogged:
         server, key = chatty
         headers = {"authorization": f"Bearer {key}"}
         for document in DOCUMENTS:
-            answer = httpx.post(f"{server.url}/graphql", json=document, headers=headers)
+            answer = httpx.post(f"{server.url}/graphql", json=document, headers=headers, verify=PLAIN)
             assert answer.status_code in {200, 400}, answer.text
         for body in BODIES:
-            assert httpx.post(f"{server.url}/graphql", content=body, headers=headers).status_code == 400
+            assert httpx.post(f"{server.url}/graphql", content=body, headers=headers, verify=PLAIN).status_code == 400
         params = {"query": "query($id: ID!) { run(id: $id) { id } }", "variables": json.dumps({"id": canary()})}
-        assert httpx.get(f"{server.url}/graphql", params=params, headers=headers).status_code == 200
+        assert httpx.get(f"{server.url}/graphql", params=params, headers=headers, verify=PLAIN).status_code == 200
         asked = len(DOCUMENTS) + len(BODIES) + 1
         wait_for(lambda: server.stderr.count("request.answered") >= asked, "a line for each request")
         check(server)
@@ -142,9 +143,9 @@ class TestNothingIsLogged:
         server, key = chatty
         for path, body in (("/graphql", DOCUMENTS[0]), ("/v1/traces", a_body(SPANS[0])), (f"/{canary()}", {})):
             for headers in HEADERS:
-                httpx.post(f"{server.url}{path}", json=body, headers={"authorization": f"Bearer {key}"} | headers)
+                httpx.post(f"{server.url}{path}", json=body, headers={"authorization": f"Bearer {key}"} | headers, verify=PLAIN)
         for path in ("/metrics", "/graphql/schema.graphql", "/readyz"):
-            httpx.get(f"{server.url}{path}?{canary()}", headers={"authorization": f"Bearer {canary()}"})
+            httpx.get(f"{server.url}{path}?{canary()}", headers={"authorization": f"Bearer {canary()}"}, verify=PLAIN)
         parts = urlsplit(server.url)
         with socket.create_connection((str(parts.hostname), int(parts.port or 0)), 10) as raw:
             raw.sendall(f"{canary()} {canary()}\r\n{canary()}\r\n\r\n".encode())
@@ -176,15 +177,15 @@ class TestNothingIsLogged:
         server, key = chatty
         body = a_body(*SPANS)
         url, headers = f"{server.url}/v1/traces", {"authorization": f"Bearer {key}"}
-        assert httpx.post(url, json=body, headers=headers).status_code == 200
+        assert httpx.post(url, json=body, headers=headers, verify=PLAIN).status_code == 200
         protobuf = headers | {"content-type": "application/x-protobuf"}
-        assert httpx.post(url, content=protobuf_of(a_body(*SPANS[:3])), headers=protobuf).status_code == 200
+        assert httpx.post(url, content=protobuf_of(a_body(*SPANS[:3])), headers=protobuf, verify=PLAIN).status_code == 200
         for broken in (canary().encode(), gzip.compress(canary().encode())):
-            assert httpx.post(url, content=broken, headers=protobuf).status_code == 400
+            assert httpx.post(url, content=broken, headers=protobuf, verify=PLAIN).status_code == 400
         zipped = headers | {"content-type": "application/json", "content-encoding": "gzip"}
-        assert httpx.post(url, content=canary().encode(), headers=zipped).status_code == 400
+        assert httpx.post(url, content=canary().encode(), headers=zipped, verify=PLAIN).status_code == 400
         check(server)
 
     def test_of_what_the_figures_say(self, chatty: tuple[Server, str]) -> None:
         server, _ = chatty
-        assert CANARY not in httpx.get(f"{server.url}/metrics").text
+        assert CANARY not in httpx.get(f"{server.url}/metrics", verify=PLAIN).text

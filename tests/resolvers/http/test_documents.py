@@ -21,7 +21,7 @@ from spine.contracts.errors import DocumentNotFound, DocumentNotTrusted, HocErro
 from spine.contracts.integrations import AddDocuments, NewDocument, RetireDocuments, SetDocumentMode
 from spine.settings import Settings
 from spine.storage.embedded import EmbeddedPostgres
-from tests.resolvers.http.conftest import serving
+from tests.resolvers.http.conftest import PLAIN, serving
 from tests.resolvers.http.test_view import PATH, bearer, error_of
 
 GRAPHQL = {"accept": "application/graphql-response+json"}
@@ -63,7 +63,7 @@ async def set_mode(manage: Manage, mode: DocumentMode) -> None:
 def viewer(event_loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, key: Callable[..., str]) -> Any:
     """A client that may read, but not explore."""
     headers = bearer(key(Role.VIEWER))
-    reader = httpx.AsyncClient(base_url=client.base_url, headers=headers, trust_env=False, timeout=20)
+    reader = httpx.AsyncClient(base_url=client.base_url, headers=headers, verify=PLAIN, trust_env=False, timeout=20)
     yield reader
     event_loop.run_until_complete(reader.aclose())
 
@@ -242,7 +242,7 @@ class TestChanges:
     ) -> None:
         await add(manage, TEXT)
         async with another_server(postgres, database_name, settings) as url:
-            there = httpx.AsyncClient(base_url=url, headers=viewer.headers, trust_env=False, timeout=20)
+            there = httpx.AsyncClient(base_url=url, headers=viewer.headers, verify=PLAIN, trust_env=False, timeout=20)
             any_text, known = {"query": OTHER}, {"documentId": sha256(TEXT), "variables": YES}
             for client in (viewer, there):
                 assert (await client.post(PATH, json=any_text)).status_code == 200

@@ -25,8 +25,7 @@ from spine.services.proof.note import Verifier, open_note
 from spine.services.proof.timestamp import stamped_at
 from spine.services.proof.witness import Logs, WitnessAddress
 from spine.services.vouchers import Authority, NotVouched, Unreachable
-from spine.storage.embedded import EmbeddedPostgres
-from tests.conftest import Execute, MakeTenant, migrated_database
+from tests.conftest import Execute, MakeTenant
 from tests.spine.orchestrator.logged import rows_of, settle, tamper
 from tests.spine.services.outsiders import answering, stamping, witnessing
 from tests.spine.services.proof import authority as local
@@ -34,13 +33,6 @@ from tests.spine.services.proof import authority as local
 SOON_S = 60.0
 NOBODY = Cosigner("witness.example/nobody", bytes(32), lambda: 1)
 More = Callable[[], Awaitable[int]]
-
-
-@pytest.fixture(scope="module")
-def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database without the hundreds of tenants of other tests, all of whom an outsider would be asked for."""
-    with migrated_database(postgres) as name:
-        yield name
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ async def connected(arguments: dict[str, Any]) -> AsyncIterator["asyncpg.Connect
 
 @pytest.fixture
 def app(postgres: EmbeddedPostgres, database_name: str) -> dict[str, Any]:
-    """How the app role reaches the worker's database."""
+    """How the app role reaches the file's database."""
     return dict(postgres.connection("hoc_app", database_name).asyncpg_arguments())
 
 

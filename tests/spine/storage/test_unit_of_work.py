@@ -55,7 +55,7 @@ async def opened(arguments: dict[str, Any], **settings: Any) -> AsyncIterator[Da
 
 @pytest.fixture
 def app(postgres: EmbeddedPostgres, database_name: str) -> dict[str, Any]:
-    """How the app role reaches the worker's database."""
+    """How the app role reaches the file's database."""
     return dict(postgres.connection("hoc_app", database_name).asyncpg_arguments())
 
 
