@@ -1,7 +1,6 @@
 """Documents before they become trusted: how one is called, whether it is valid, and within the limits of a request."""
 
 import asyncio
-import re
 from typing import Final
 
 from graphql import GraphQLError, OperationDefinitionNode, parse, validate
@@ -14,19 +13,6 @@ from spine.contracts.integrations import AddDocuments
 
 MOST_AT_ONCE: Final = 100
 """Documents of one mutation: validating one takes several milliseconds. The command line takes ten times as many."""
-
-DOCUMENT_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
-
-
-def sha256_of(document_id: object, what: str) -> str:
-    """The SHA-256 in a document's id: `sha256:` and 64 lower-case hex digits, or the digits alone.
-
-    That is the prefixed identifier of the GraphQL-over-HTTP draft, and what Apollo's clients and manifests say.
-    """
-    found = DOCUMENT_ID.fullmatch(document_id) if isinstance(document_id, str) else None
-    if found is None:
-        raise ValidationFailed(f"{what} must be sha256: and 64 digits of 0-9 and a-f", field=what)
-    return found[1]
 
 
 def operation_names(schema: Schema, text: str) -> str | None:

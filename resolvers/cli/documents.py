@@ -11,11 +11,8 @@ from rich.table import Table
 from resolvers.cli import logs
 from resolvers.cli.console import Steps, complain, say, show
 from resolvers.cli.keys import Dispatch, Reason, administer
-from resolvers.cli.manifests import BadFiles, documents_of
 from resolvers.cli.options import DataDir, Tenant, settings_of
-from resolvers.documents import sha256_of
-from resolvers.limits.bounds import Bounds
-from resolvers.schema import build_schema
+from resolvers.document_ids import sha256_of
 from spine.contracts.access import Nothing
 from spine.contracts.enums import DocumentMode
 from spine.contracts.errors import NotFound
@@ -47,6 +44,10 @@ def add(files: Files, tenant: Tenant, data_dir: DataDir = None) -> None:
 
     Takes Apollo's persisted-query manifests, maps of SHA-256 to text, and .graphql files.
     """
+    from resolvers.cli.manifests import BadFiles, documents_of  # noqa: PLC0415 - GraphQL, for no other command
+    from resolvers.limits.bounds import Bounds  # noqa: PLC0415
+    from resolvers.schema import build_schema  # noqa: PLC0415
+
     try:
         documents = documents_of(files, build_schema(Bounds.of(settings_of(data_dir=data_dir))))
     except BadFiles as bad:

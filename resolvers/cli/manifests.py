@@ -15,7 +15,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from resolvers.documents import operation_names, sha256_of
+from resolvers.document_ids import sha256_of
+from resolvers.documents import operation_names
 from resolvers.errors import Schema
 from spine.contracts.errors import ValidationFailed
 from spine.contracts.integrations import NewDocument

@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from strawberry.http import GraphQLRequestData, GraphQLRequestProtocol
 
-from resolvers.documents import sha256_of
+from resolvers.document_ids import sha256_of
 from spine.bootstrap import Runtime
 from spine.contracts.access import Nothing
 from spine.contracts.actors import Principal

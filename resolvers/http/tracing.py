@@ -9,17 +9,15 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 
 from spine.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 AGENTS_VARIABLES: Final = "OTEL_EXPORTER_OTLP_"
 
@@ -38,7 +36,14 @@ async def exporting_spans(settings: Settings) -> AsyncIterator[None]:
         await asyncio.to_thread(provider.shutdown)
 
 
-def _provider(endpoint: str, settings: Settings) -> TracerProvider:
+def _provider(endpoint: str, settings: Settings) -> "TracerProvider":
+    # Here, because importing them takes a tenth of a second, and most servers send no spans.
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased  # noqa: PLC0415
+
     for name in [name for name in os.environ if name.startswith(AGENTS_VARIABLES)]:
         del os.environ[name]
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", headers=_headers(settings))

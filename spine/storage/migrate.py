@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from alembic.command import upgrade as alembic_upgrade
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from spine.contracts.errors import MisuseError, Unavailable
 from spine.storage.unit_of_work import UNREACHABLE
 
 MIGRATION_LOCK = 7_400_001
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 ROLES_SQL = """\
 -- Run once as a superuser, with passwords of your own.
@@ -40,23 +37,18 @@ GRANT CONNECT ON DATABASE hoc TO hoc_app;
 """
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return config
-
-
 @cache
 def head_revision() -> str:
-    """The newest revision that this program brings."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
+    """The newest revision that this program brings: files are named by their numbers."""
+    revisions = [path.stem.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*.py")]
+    if not revisions:
         raise MisuseError("the program brings no migrations")
-    return head
+    return max(revisions)
 
 
 async def migrate(connect: dict[str, Any]) -> None:
     """Bring the database to the newest revision; `connect` reaches it as the owner. Unavailable when it can't."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it and Alembic are for migrating only
 
     async def creator() -> Any:
         return await asyncpg.connect(**connect)
@@ -73,6 +65,10 @@ async def migrate(connect: dict[str, Any]) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    config = _config()
+    from alembic.command import upgrade  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    alembic_upgrade(config, "head")
+    upgrade(config, "head")

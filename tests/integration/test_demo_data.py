@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from spine.contracts.enums import Permission, Role
 from tests.integration.crawl import Crawler, is_constant
 from tests.resolvers.cli.processes import Server
 from tests.spine.storage.embedded.processes import wait_for
@@ -125,8 +126,8 @@ def walk(crawler: Crawler) -> None:
 
 class TestNoConstantFields:
     def test_every_enum_field_has_two_values_and_every_nullable_one_a_value(self, demo: Server, owner: Crawler) -> None:
-        scopes = ("--scope", "runs:read", "--scope", "policies:read")
-        machine = Crawler(demo.url, demo.new_key(*scopes, role="MACHINE", tenant="demo"))
+        scopes = (Permission.RUNS_READ, Permission.POLICIES_READ)
+        machine = Crawler(demo.url, demo.new_key(*scopes, role=Role.MACHINE, tenant="demo"))
         machine.crawl("viewer")
         machine.crawl("runs", "(first: 5)")
         constant = {

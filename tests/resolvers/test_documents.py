@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from resolvers.documents import operation_names, sha256_of
+from resolvers.document_ids import sha256_of
+from resolvers.documents import operation_names
 from spine.authority.rbac import MEMBER
 from spine.contracts.actors import Principal
 from spine.contracts.enums import Role

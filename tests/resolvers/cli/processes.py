@@ -1,16 +1,23 @@
 """The real `hoc` in real processes: commands run to their end, servers started, asked and stopped."""
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
+from resolvers.cli.keys import create_key
+from spine.contracts.access import CreateKey
+from spine.contracts.enums import Permission, Role
+from spine.settings import Settings
+from tests.resolvers.http.conftest import PLAIN
 from tests.spine.storage.embedded.processes import is_running
 
 HOC = str(Path(sys.executable).with_name("hoc"))
@@ -65,16 +72,18 @@ class Server:
         assert found is not None, self.stdout
         return found[0]
 
-    def new_key(self, *arguments: str, role: str = "OWNER", tenant: str = "acme") -> str:
-        """Make a key beside it."""
-        made = hoc("keys", "create", "--tenant", tenant, "--role", role, "--data-dir", self.data_dir, *arguments)
-        assert made.returncode == 0, made.stderr
-        return made.stdout.splitlines()[-1]
+    def new_key(self, *scopes: Permission, role: Role = Role.OWNER, tenant: str = "acme") -> str:
+        """Make a key beside it once it serves, as `hoc keys create` does, but without starting a program for it."""
+        assert self.url
+        wanted = CreateKey(name=f"{role} key", role=role, scopes=scopes)
+        making = create_key(Settings(data_dir=self.data_dir), tenant, wanted, lambda _: None)
+        with ThreadPoolExecutor(1) as pool:  # the test may have a loop of its own
+            return pool.submit(asyncio.run, making).result().key
 
     def ask(self, key: str, query: str) -> httpx.Response:
         """One GraphQL request."""
         headers = {"authorization": f"Bearer {key}"}
-        return httpx.post(f"{self.url}/graphql", json={"query": query}, headers=headers, timeout=30)
+        return httpx.post(f"{self.url}/graphql", json={"query": query}, headers=headers, verify=PLAIN, timeout=30)
 
     def data(self, key: str, query: str) -> Any:
         """The data of a request that succeeds."""

@@ -143,7 +143,9 @@ class TestNothingIsLogged:
         server, key = chatty
         for path, body in (("/graphql", DOCUMENTS[0]), ("/v1/traces", a_body(SPANS[0])), (f"/{canary()}", {})):
             for headers in HEADERS:
-                httpx.post(f"{server.url}{path}", json=body, headers={"authorization": f"Bearer {key}"} | headers, verify=PLAIN)
+                httpx.post(
+                    f"{server.url}{path}", json=body, headers={"authorization": f"Bearer {key}"} | headers, verify=PLAIN
+                )
         for path in ("/metrics", "/graphql/schema.graphql", "/readyz"):
             httpx.get(f"{server.url}{path}?{canary()}", headers={"authorization": f"Bearer {canary()}"}, verify=PLAIN)
         parts = urlsplit(server.url)
@@ -179,7 +181,9 @@ class TestNothingIsLogged:
         url, headers = f"{server.url}/v1/traces", {"authorization": f"Bearer {key}"}
         assert httpx.post(url, json=body, headers=headers, verify=PLAIN).status_code == 200
         protobuf = headers | {"content-type": "application/x-protobuf"}
-        assert httpx.post(url, content=protobuf_of(a_body(*SPANS[:3])), headers=protobuf, verify=PLAIN).status_code == 200
+        assert (
+            httpx.post(url, content=protobuf_of(a_body(*SPANS[:3])), headers=protobuf, verify=PLAIN).status_code == 200
+        )
         for broken in (canary().encode(), gzip.compress(canary().encode())):
             assert httpx.post(url, content=broken, headers=protobuf, verify=PLAIN).status_code == 400
         zipped = headers | {"content-type": "application/json", "content-encoding": "gzip"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from spine.contracts.enums import Role
 from tests.resolvers.cli.processes import Server, hoc
 
 WHO = "query Who { viewer { role documentMode } }\n"
@@ -39,7 +40,7 @@ def status_within_2_s(server: Server, key: str, body: dict[str, Any], status: in
 
 class TestTheWholeStory:
     def test_add_enforce_send_retire(self, server: Server, tmp_path: Path) -> None:
-        viewer = server.new_key(role="VIEWER", tenant=TENANT)
+        viewer = server.new_key(role=Role.VIEWER, tenant=TENANT)
         file = tmp_path / "who.graphql"
         file.write_text(WHO)
         by_id, any_text = {"documentId": f"sha256:{WHO_SHA256}"}, {"query": "{ viewer { tenant } }"}
