@@ -48,6 +48,25 @@ def head_revision() -> str:
 
 async def migrate(connect: dict[str, Any]) -> None:
     """Bring the database to the newest revision; `connect` reaches it as the owner. Unavailable when it can't."""
+    try:
+        if not await _is_newest(connect):
+            await _migrate(connect)
+    except UNREACHABLE as error:
+        raise Unavailable("the database cannot be reached") from error
+
+
+async def _is_newest(connect: dict[str, Any]) -> bool:
+    connection = await asyncpg.connect(**connect)
+    try:
+        found = await connection.fetchval("SELECT version_num FROM public.alembic_version")
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close()
+    return bool(found == head_revision())
+
+
+async def _migrate(connect: dict[str, Any]) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it and Alembic are for migrating only
 
     async def creator() -> Any:
@@ -58,8 +77,6 @@ async def migrate(connect: dict[str, Any]) -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             await connection.run_sync(_upgrade)
-    except UNREACHABLE as error:
-        raise Unavailable("the database cannot be reached") from error
     finally:
         await engine.dispose()
 
