@@ -46,7 +46,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every async test the loop."""
+    """Give every async test the loop, and begin with the README's: among the longest, it would be last and alone."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "event_loop")
