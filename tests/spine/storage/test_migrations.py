@@ -17,7 +17,7 @@ from spine.contracts.errors import Unavailable
 from spine.settings import Settings
 from spine.storage.base import metadata
 from spine.storage.embedded import EmbeddedPostgres
-from spine.storage.migrate import ROLES_SQL, head_revision, migrate
+from spine.storage.migrate import MIGRATION_LOCK, ROLES_SQL, head_revision, migrate
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 OWN = {"alembic_version"}
@@ -146,6 +146,14 @@ class TestMigrating:
         await asyncio.gather(*(migrate(arguments) for _ in range(4)))
         async with connected(arguments) as connection:
             assert await connection.fetchval("SELECT count(*) FROM alembic_version") == 1
+
+    async def test_of_what_is_newest_waits_for_nobody(self, postgres: EmbeddedPostgres, fresh_database: str) -> None:
+        arguments = owner(postgres, fresh_database)
+        await migrate(arguments)
+        async with connected(arguments) as another, another.transaction():
+            await another.execute(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            async with asyncio.timeout(60):
+                await migrate(arguments)
 
     async def test_that_fails_leaves_nothing(self, postgres: EmbeddedPostgres, fresh_database: str) -> None:
         arguments = owner(postgres, fresh_database)
