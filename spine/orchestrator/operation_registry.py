@@ -247,7 +247,7 @@ class OperationRegistry:
     async def _read_once(
         self, operation: Operation, request: Any, principal: Principal, session: RequestSession, request_id: str
     ) -> Any:
-        async with session.reading(principal.tenant_id, by_keys=operation.batch_key is not None) as reading:
+        async with session.reading(principal.tenant_id, lasting=_is_asked_alike(operation, request)) as reading:
             context = ReadContext(operation, principal, self._facts(request_id), reading)
             try:
                 result = await operation.handler(context, request)
@@ -360,6 +360,12 @@ def request_digests(pepper: bytes, request: msgspec.Struct) -> tuple[bytes, byte
     """
     written = msgspec.json.encode(request, order="deterministic")
     return hmac.digest(pepper, REQUEST_TAG + written, "sha256"), hashlib.sha256(written).digest()
+
+
+def _is_asked_alike(operation: Operation, request: Any) -> bool:
+    """Whether one plan serves whoever asks: lookups by keys, and lists that nothing narrows."""
+    narrowing = getattr(request, "filter", None)
+    return operation.batch_key is not None or (narrowing is not None and narrowing == type(narrowing)())
 
 
 def _hold(invariants: tuple[Invariant, ...], *facts: Any) -> None:

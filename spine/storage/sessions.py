@@ -56,15 +56,28 @@ class SourceFailed(Struct, frozen=True):
     sqlstate: str
 
 
-class ReadSession:
-    """A repeatable-read, read-only snapshot of one tenant."""
+PLANS = {True: "force_generic_plan", False: "auto"}
+"""How statements are planned: once a connection, or as PostgreSQL sees fit, which may be anew for their values."""
 
-    def __init__(self, connection: Connection, tenant_id: UUID) -> None:
+
+class ReadSession:
+    """A repeatable-read, read-only snapshot of one tenant; `lasting` says how its statements are planned at first."""
+
+    def __init__(self, connection: Connection, tenant_id: UUID, *, lasting: bool = False) -> None:
         self.tenant_id = tenant_id
         self.statements = 0
         self.round_trips = 0
         self._connection = connection
+        self._lasting = self._lasting_at_first = lasting
         self._kept: dict[Any, tuple[Mapping[str, object], list[Any]]] = {}
+
+    async def plan(self, *, lasting: bool) -> None:
+        """Have the statements that follow planned once a connection, or for their values."""
+        if lasting is not self._lasting:
+            self.statements += 1
+            self.round_trips += 1
+            await self._connection.execute(f"SET LOCAL plan_cache_mode={PLANS[lasting]}")
+            self._lasting = lasting
 
     async def fetch(self, read: Read[T]) -> list[T]:
         """Run one SELECT and decode its rows."""
@@ -138,6 +151,7 @@ class ReadSession:
         self.statements += 1
         self.round_trips += 1
         await self._connection.execute("ROLLBACK TO s")
+        self._lasting = self._lasting_at_first  # as it was when the savepoint was set
 
 
 class WriteSession(ReadSession):

@@ -18,7 +18,7 @@ from msgspec import Struct
 from spine.contracts.access_log import AccessNote
 from spine.contracts.errors import MisuseError, Unavailable
 from spine.services.metrics import POOL_MAX, POOL_USED, waiting_for_connection
-from spine.storage.sessions import AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
+from spine.storage.sessions import PLANS, AnonymousSession, Connection, ReadSession, Timeouts, WriteSession
 
 UNREACHABLE = (
     OSError,
@@ -167,27 +167,34 @@ class RequestSession:
         self.statements = 0
         self.round_trips = 0
 
-    def reading(self, tenant_id: UUID, *, by_keys: bool = False) -> "Turn":
-        """The request's snapshot, for one operation at a time: `async with` it; `by_keys` says that it is a lookup."""
-        return Turn(self._lock, lambda: self._of(tenant_id, by_keys=by_keys))
+    def reading(self, tenant_id: UUID, *, lasting: bool = False) -> "Turn":
+        """The request's snapshot, for one operation at a time: `async with` it; `lasting` says how it is planned.
 
-    async def _of(self, tenant_id: UUID, *, by_keys: bool) -> ReadSession:
+        PostgreSQL would plan a wave anew whenever its keys promise fewer rows than the ten that a lasting plan expects,
+        and a page whenever its rows are fewer than a tenth of all: half the time of a wave of five went into that, and
+        a quarter of a page's. So what is asked alike by everybody is planned once a connection. A list that a filter
+        narrows stays with what its values promise: where one is rare, a plan for any value took seven times as long.
+        """
+        return Turn(self._lock, lambda: self._of(tenant_id, lasting=lasting))
+
+    async def _of(self, tenant_id: UUID, *, lasting: bool) -> ReadSession:
         if self._session is None:
-            self._session = await self._begin(tenant_id, by_keys=by_keys)
+            self._session = await self._begin(tenant_id, lasting=lasting)
         if self._session.tenant_id != tenant_id:
             raise Unavailable("a request session serves one tenant")
+        await self._session.plan(lasting=lasting)
         return self._session
 
-    async def _begin(self, tenant_id: UUID, *, by_keys: bool) -> ReadSession:
+    async def _begin(self, tenant_id: UUID, *, lasting: bool) -> ReadSession:
         connection = await self._database.acquire()
-        begin = _begin_reading(tenant_id, self._timeouts, by_keys=by_keys)
+        begin = _begin_reading(tenant_id, self._timeouts, lasting=lasting)
         try:
             await connection.execute(f"{begin};SAVEPOINT s")
         except BaseException:
             await asyncio.shield(self._database.give_up(connection))
             raise
         self._connection = connection
-        session = ReadSession(connection, tenant_id)
+        session = ReadSession(connection, tenant_id, lasting=lasting)
         session.statements, session.round_trips = OPENING, 1
         return session
 
@@ -242,15 +249,10 @@ async def _commit(connection: Connection) -> None:
         raise MisuseError("a transaction whose statement failed was to be committed")
 
 
-def _begin_reading(tenant_id: UUID, timeouts: Timeouts, *, by_keys: bool = False) -> str:
-    """A snapshot; in one that begins with a lookup by keys, a connection's statements are planned once.
-
-    PostgreSQL would plan a wave anew for each single run that is asked for, because one key promises fewer rows than
-    the ten that a lasting plan expects: a third of the time to the answer went into that. Lists stay with what their
-    values promise: where one is rare, a plan for any value took seven times as long.
-    """
+def _begin_reading(tenant_id: UUID, timeouts: Timeouts, *, lasting: bool = False) -> str:
+    """A snapshot, and how its statements are planned."""
     begin = _begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_id, timeouts)
-    return f"{begin},set_config('plan_cache_mode','force_generic_plan',true)" if by_keys else begin
+    return f"{begin},set_config('plan_cache_mode','{PLANS[lasting]}',true)" if lasting else begin
 
 
 def _begin(mode: str, tenant_id: UUID, timeouts: Timeouts) -> str:

@@ -338,7 +338,7 @@ class TestWhatIsKept:
         for first in (1, 50):
             answer = await ask(f"{{ exports(first: {first}) {{ nodes {{ id file {{ text }} }} }} }}")
             assert (answer.errors, len(answer.data["exports"]["nodes"])) == ([], first)
-            assert answer.statements == 7
+            assert answer.statements == 8
 
     async def test_is_not_all_handed_out_at_once(
         self, ask: Ask, runtime: Runtime, principal: Principal, monkeypatch: pytest.MonkeyPatch

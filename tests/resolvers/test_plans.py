@@ -41,6 +41,7 @@ ALONE = """query($first: Int!) { runs(first: $first) { nodes { evidence { incide
     policiesEvaluated { totalCount } limitsHit { totalCount } decisionsMade { totalCount } } } } }"""
 CAPPED = "query($first: Int!) { runs(first: $first) { totalCount totalCountCapped nodes { id } } }"
 RUNS = 50
+FEW = 3
 COPIES = 420
 UNTIL_PLANS_STAY = 8
 OTHER = UUID(int=7)
@@ -69,6 +70,7 @@ class Asked(Struct):
     """What the page's reads were: texts and arguments; rows read one after the other, by table; the last answer.
 
     `pages` are the texts of the console's page and of one with evidence alone.
+    `replanned_few` says of the wave of proofs how often it was planned anew while pages of few runs were asked for, and
     `replanned` says of each statement how often it was planned anew while one run after the other was looked up.
     """
 
@@ -77,6 +79,7 @@ class Asked(Struct):
     capped: Any
     plans: dict[str, dict[str, Any]]
     replanned: dict[str, int]
+    replanned_few: dict[str, int] = {}
     pages: tuple[list[str], list[str]] = ([], [])
 
 
@@ -123,6 +126,10 @@ async def ask_among_many(postgres: EmbeddedPostgres, name: str, settings: Settin
             asked.pages = (texts[:console], texts[console:])
         asked.capped = await page(runtime, principal, CAPPED, {"first": RUNS})
         known = await custom_plans(connections)
+        for _ in range(UNTIL_PLANS_STAY):
+            await page(runtime, principal, CONSOLE, {"first": FEW})
+        known, before_few = await custom_plans(connections), known
+        asked.replanned_few = {text: known[text] - before_few[text] for text in known if "run_steps" in text}
         for edge in shown["runs"]["edges"][:UNTIL_PLANS_STAY]:
             await page(runtime, principal, ONE, {"id": edge["node"]["id"]})
         planned = await custom_plans(connections)
@@ -207,6 +214,9 @@ class TestAmongManyRuns:
     def test_a_single_run_is_read_by_plans_that_are_made_once(self, asked: Asked) -> None:
         assert len(asked.replanned) > 3
         assert set(asked.replanned.values()) == {0}
+
+    def test_so_is_what_stands_below_a_page_of_few(self, asked: Asked) -> None:
+        assert set(asked.replanned_few.values()) == {0}
 
     def test_a_step_is_found_by_its_place_in_the_trace(self, asked: Asked) -> None:
         """By the index of spans a run of thousands of steps went through all of them for each."""

@@ -69,6 +69,12 @@ class TestByShape:
         for first in (1, 50):
             assert await costs(ask, queries, first) == queries
 
+    async def test_a_list_that_is_narrowed_says_how_what_stands_below_it_is_planned(self, ask: Ask) -> None:
+        for first in (1, 50):
+            for given, statements in {"": 6, ", filter: {status: [FAILED, FAILED_POLICY]}": 7}.items():
+                answer = await ask(f"{{ runs(first: {first}{given}) {{ nodes {{ signals {{ totalCount }} }} }} }}")
+                assert (answer.errors, answer.statements) == ([], statements)
+
     async def test_nodes_cost_one_statement_for_each_kind(self, ask: Ask) -> None:
         found = await ask("{ runs(first: 50) { nodes { id } } signals(first: 50) { nodes { id } } }")
         ids = [node["id"] for root in ("runs", "signals") for node in found.data[root]["nodes"]]

@@ -19,7 +19,7 @@ from spine.contracts.statements import InsertRows, Read, Write
 from spine.services.clock import system_clock
 from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.sessions import SourceFailed, Timeouts
-from spine.storage.unit_of_work import UNREACHABLE, Database, DatabaseSettings
+from spine.storage.unit_of_work import OPENING, UNREACHABLE, Database, DatabaseSettings
 
 TENANT = bindparam("tenant_id", type_=Uuid())
 SLUG: Read[str] = Read(select(tenants.c.slug).where(tenants.c.tenant_id == TENANT), {}, lambda row: str(row[0]))
@@ -187,15 +187,30 @@ class TestReads:
                 assert await session.fetch(SLUG) == []
             await request.close()
 
-    async def test_that_begin_by_keys_are_planned_once_and_others_for_their_values(self, app: dict[str, Any]) -> None:
+    async def test_that_begin_lasting_are_planned_once_and_others_for_their_values(self, app: dict[str, Any]) -> None:
         modes = []
         async with opened(app, pool_size=1) as database:
-            for by_keys in (False, True, False):
+            for lasting in (False, True, False):
                 request = database.request()
-                async with request.reading(uuid4(), by_keys=by_keys) as session:
+                async with request.reading(uuid4(), lasting=lasting) as session:
                     modes += await session.fetch(PLANNING)
                 await request.close()
         assert modes == ["auto", "force_generic_plan", "auto"]
+
+    async def test_are_planned_as_each_operation_needs_also_after_a_failure(self, app: dict[str, Any]) -> None:
+        async with opened(app, pool_size=1, read=Timeouts(statement_ms=100, lock_ms=50)) as database:
+            request, tenant_id, modes = database.request(), uuid4(), []
+            for lasting in (False, True, True, False, True):
+                async with request.reading(tenant_id, lasting=lasting) as session:
+                    modes += await session.fetch(PLANNING)
+            assert modes == ["auto", "force_generic_plan", "force_generic_plan", "auto", "force_generic_plan"]
+            assert session.statements == OPENING + 5 + 3
+            assert await session.fetch_wave([nap(10)]) == [SourceFailed("57014")]
+            async with request.reading(tenant_id, lasting=True) as session:
+                assert await session.fetch(PLANNING) == ["force_generic_plan"]
+            async with request.reading(tenant_id) as session:
+                assert await session.fetch(PLANNING) == ["auto"]
+            await request.close()
 
     async def test_of_a_wave_fail_alone(self, app: dict[str, Any]) -> None:
         async with opened(app, read=Timeouts(statement_ms=100, lock_ms=50)) as database:
