@@ -4,7 +4,7 @@ Only the domains that were asked for are read. A domain that does not answer lea
 key that is no run of the tenant has no evidence at all: "nothing happened" is said only of what could be looked at.
 
 Proofs of the same runs in the same snapshot have read the records that evidence is made of: then evidence is composed
-of these, and only the rest is read (a page of 50: 3 of 14 ms in PostgreSQL less, and a twentieth of the CPU).
+of these, and only the rest is read (a page of 50: 3 of 14 ms that its statements take).
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,6 @@ DEPENDENCIES = (
     "incidents.incidents_for_run_capability",
     "policies.policy_evaluations_capability",
 )
-
 
 RUN_KEY: Callable[[Any], UUID] = attrgetter("run_key")
 
