@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -20,6 +20,11 @@ from spine.services.clock import system_clock
 from spine.storage.embedded import EmbeddedPostgres
 from spine.storage.sessions import SourceFailed, Timeouts
 from spine.storage.unit_of_work import OPENING, UNREACHABLE, Database, DatabaseSettings
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 TENANT = bindparam("tenant_id", type_=Uuid())
 SLUG: Read[str] = Read(select(tenants.c.slug).where(tenants.c.tenant_id == TENANT), {}, lambda row: str(row[0]))
@@ -196,6 +201,32 @@ class TestReads:
                     modes += await session.fetch(PLANNING)
                 await request.close()
         assert modes == ["auto", "force_generic_plan", "auto"]
+
+    @pytest.mark.parametrize(("keep_s", "expected"), [(60.0, [True, False, False]), (0.0, [True, True, True])])
+    async def test_are_planned_anew_now_and_then_for_tables_that_have_grown(
+        self, app: dict[str, Any], monkeypatch: pytest.MonkeyPatch, keep_s: float, expected: list[bool]
+    ) -> None:
+        monkeypatch.setattr("spine.storage.unit_of_work.KEEP_PLANS_S", keep_s)
+        sent: list[str] = []
+
+        class Logging(Connection):
+            """A connection that keeps what it sends."""
+
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                super().__init__(*arguments, **named)
+                self.add_query_logger(lambda query: sent.append(query.query))
+
+        async with opened({**app, "connection_class": Logging}, pool_size=1) as database:
+
+            async def discarded() -> bool:
+                sent.clear()
+                request = database.request()
+                async with request.reading(uuid4(), lasting=True) as session:
+                    assert await session.fetch(PLANNING) == ["force_generic_plan"]
+                await request.close()
+                return any("DISCARD PLANS" in text for text in sent)
+
+            assert [await discarded() for _ in expected] == expected
 
     async def test_are_planned_as_each_operation_needs_also_after_a_failure(self, app: dict[str, Any]) -> None:
         async with opened(app, pool_size=1, read=Timeouts(statement_ms=100, lock_ms=50)) as database:
